@@ -1,0 +1,52 @@
+"""linnet: the learning dynamics of linear, recurrent and deep networks.
+
+Everything is loaded on first use (PEP 562), so that `import linnet` and `linnet --help` do not import JAX.
+Type checkers and editors read the explicit index in `__init__.pyi`; a test keeps the two equal.
+"""
+
+import importlib as _importlib
+
+from ._version import __version__ as __version__
+
+_ROOMS = (
+    "tasks",
+    "nn",
+    "analyse",
+    "learn",
+    "theory",
+    "compare",
+    "report",
+    "studies",
+    "run",
+    "store",
+    "config",
+    "cli",
+)
+
+_NAMES = {
+    "Trajectory": "_trajectory",
+    "half_times": "_trajectory",
+    "AbstractLoss": "_loss",
+    "SquaredError": "_loss",
+    "CrossEntropy": "_loss",
+    "LpLoss": "_loss",
+    "cite": "_cite",
+    "citations": "_cite",
+    "bibliography": "_cite",
+}
+
+__all__ = ["__version__", *_ROOMS, *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name):
+    if name in _ROOMS:
+        return _importlib.import_module(f"linnet.{name}")
+    if name in _NAMES:
+        value = getattr(_importlib.import_module(f"linnet.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"linnet has no {name!r}; it has {', '.join(__all__)}.")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,23 @@
+from . import (
+    analyse as analyse,
+    cli as cli,
+    compare as compare,
+    config as config,
+    learn as learn,
+    nn as nn,
+    report as report,
+    run as run,
+    store as store,
+    studies as studies,
+    tasks as tasks,
+    theory as theory,
+)
+from ._cite import bibliography as bibliography, citations as citations, cite as cite
+from ._loss import (
+    AbstractLoss as AbstractLoss,
+    CrossEntropy as CrossEntropy,
+    LpLoss as LpLoss,
+    SquaredError as SquaredError,
+)
+from ._trajectory import Trajectory as Trajectory, half_times as half_times
+from ._version import __version__ as __version__

@@ -1,0 +1,44 @@
+"""What every test shares: float64, run-time shape checks over linnet, keys, and deterministic hypothesis."""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+import jax.random as jr
+import matplotlib
+import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+# Before anything of linnet is imported: its annotations are checked at run time in tests, and only there.
+install_import_hook("linnet", "beartype.beartype")
+
+jax.config.update("jax_enable_x64", True)
+matplotlib.use("Agg")
+
+settings.register_profile("linnet", derandomize=True, deadline=None, max_examples=25)
+settings.load_profile("linnet")
+
+
+class Keys:
+    """An endless supply of keys from one seed: `keys()` is the next one, `keys(3)` an array of the next three."""
+
+    def __init__(self, seed):
+        self._key = jr.key(seed)
+
+    def __call__(self, num=None):
+        self._key, new = jr.split(self._key)
+        return new if num is None else jr.split(new, num)
+
+
+@pytest.fixture
+def keys():
+    """A fresh supply of keys, the same in every run of a test."""
+    return Keys(0)
+
+
+@pytest.fixture
+def key():
+    """One key, the same in every run of a test."""
+    return jr.key(0)
