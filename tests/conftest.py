@@ -1,6 +1,8 @@
 """What every test shares: float64, run-time shape checks over linnet, keys, and deterministic hypothesis."""
 
 import os
+import sys
+import types
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
@@ -8,11 +10,16 @@ import jax
 import jax.random as jr
 import matplotlib
 import pytest
+from beartype import BeartypeConf, beartype
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-# Before anything of linnet is imported: its annotations are checked at run time in tests, and only there.
-install_import_hook("linnet", "beartype.beartype")
+# Before anything of linnet is imported: its annotations are checked at run time in tests, and only there. An int passes
+# for a float, as PEP 484 says. The hook asks for the checker by the name of a module, so it gets one.
+_checker = types.ModuleType("linnet_typechecker")
+setattr(_checker, "check", beartype(conf=BeartypeConf(is_pep484_tower=True)))  # noqa: B010
+sys.modules[_checker.__name__] = _checker
+install_import_hook("linnet", f"{_checker.__name__}.check")
 
 jax.config.update("jax_enable_x64", True)
 matplotlib.use("Agg")

@@ -35,10 +35,12 @@ _NAMES = {
     "bibliography": "_cite",
 }
 
-__all__ = ["__version__", *_ROOMS, *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["__version__", "conventions", *_ROOMS, *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name):
+    if name == "conventions":
+        return _importlib.import_module("linnet._conventions")
     if name in _ROOMS:
         return _importlib.import_module(f"linnet.{name}")
     if name in _NAMES:

@@ -1,4 +1,5 @@
 from . import (
+    _conventions as conventions,
     analyse as analyse,
     cli as cli,
     compare as compare,
