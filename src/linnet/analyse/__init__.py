@@ -1,0 +1,1 @@
+"""What a trained thing is: spectra, kernels, balance, alignment."""

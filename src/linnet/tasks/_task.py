@@ -1,0 +1,55 @@
+"""The contract of a task: what is learned."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+
+from .._types import PRNGKey
+from ._batch import Batch, Split
+from ._modes import SingularModes
+from ._moments import AbstractMoments
+
+
+class AbstractTask(eqx.Module):
+    """Data with known statistics.
+
+    `moments()` are the population's, `draw(...).train.moments()` those of a finite sample; both are centred.
+    """
+
+    @abc.abstractmethod
+    def sample(self, num: int, *, key: PRNGKey, length: int | None = None) -> Batch:
+        """Fresh examples; sequences of another length than in training where the task has one."""
+
+    @abc.abstractmethod
+    def moments(self) -> AbstractMoments:
+        """The moments of the population."""
+
+    def draw(self, num: int, *, key: PRNGKey) -> Split:
+        """`num` examples each to train, to validate and to test, independent of each other."""
+        if num < 1:
+            raise ValueError(f"draw needs at least 1 example, got {num}.")
+        import jax.random as jr
+
+        parts = [self.sample(num, key=part) for part in jr.split(key, 3)]
+        return Split(*parts)
+
+    def singular_modes(self) -> SingularModes:
+        """The modes of the population."""
+        return self.moments().singular_modes()
+
+
+def as_moments(task: Any) -> AbstractMoments:
+    """The moments that a linear network trained on this task sees.
+
+    Args:
+        task: moments, a batch, a split (its training part) or a task (its population).
+
+    Raises:
+        ValueError: if the task has no moments.
+    """
+    if isinstance(task, Split):
+        return as_moments(task.train)
+    if isinstance(task, (AbstractMoments, Batch, AbstractTask)):
+        return task.moments()
+    raise ValueError(f"Moments, a Batch, a Split or a task is needed here, got {type(task).__name__}.")
