@@ -1,0 +1,16 @@
+"""Settings of all that the command line runs: frozen dataclasses and TOML presets. Nothing here imports JAX."""
+
+from ._advani2020_overtraining import Advani2020Overtraining as Advani2020Overtraining
+from ._domine2025_balanced import Domine2025Balanced as Domine2025Balanced
+from ._learn import LearnConfig as LearnConfig
+from ._plain import from_plain as from_plain, to_plain as to_plain
+from ._presets import PRESETS as PRESETS, STUDIES as STUDIES, load as load, title as title
+from ._proca2025_integration import Proca2025Integration as Proca2025Integration
+from ._proca2025_kernel import Proca2025Kernel as Proca2025Kernel
+from ._proca2025_recency import Proca2025Recency as Proca2025Recency
+from ._proca2025_stability import Proca2025Stability as Proca2025Stability
+from ._proca2025_transition import Proca2025Transition as Proca2025Transition
+from ._saxe2014_chaos import Saxe2014Chaos as Saxe2014Chaos
+from ._saxe2014_depth import Saxe2014Depth as Saxe2014Depth
+from ._saxe2014_modes import Saxe2014Modes as Saxe2014Modes
+from ._toml import dumps as dumps

@@ -1,0 +1,75 @@
+"""The registry of configs and their presets."""
+
+import difflib
+import tomllib
+from importlib import resources
+from typing import Any
+
+from ._advani2020_overtraining import Advani2020Overtraining
+from ._domine2025_balanced import Domine2025Balanced
+from ._learn import LearnConfig
+from ._plain import from_plain
+from ._proca2025_integration import Proca2025Integration
+from ._proca2025_kernel import Proca2025Kernel
+from ._proca2025_recency import Proca2025Recency
+from ._proca2025_stability import Proca2025Stability
+from ._proca2025_transition import Proca2025Transition
+from ._saxe2014_chaos import Saxe2014Chaos
+from ._saxe2014_depth import Saxe2014Depth
+from ._saxe2014_modes import Saxe2014Modes
+
+PRESETS = ("quick", "default", "paper")
+
+#: The config of every study, in the order of `linnet study list`. A new study adds its class and `presets/NAME.toml`.
+STUDIES: dict[str, type] = {
+    config.study: config
+    for config in (
+        Saxe2014Modes,
+        Saxe2014Depth,
+        Saxe2014Chaos,
+        Domine2025Balanced,
+        Proca2025Recency,
+        Proca2025Stability,
+        Proca2025Transition,
+        Proca2025Kernel,
+        Proca2025Integration,
+        Advani2020Overtraining,
+    )
+}
+
+
+def load(name: str, preset: str = "default", **settings: Any) -> Any:
+    """The config of a command or study.
+
+    Args:
+        name: "learn" or the name of a study.
+        preset: "quick", "default" or "paper".
+        **settings: settings that replace those of the preset; those that are `None` do not.
+
+    Returns:
+        A frozen dataclass.
+
+    Raises:
+        ValueError: for an unknown name, preset or setting, with the closest names.
+    """
+    cls = _class(name)
+    if preset not in PRESETS:
+        raise ValueError(f"There is no preset {preset!r}: choose from {', '.join(PRESETS)}.")
+    text = resources.files("linnet.config").joinpath("presets", f"{name}.toml").read_text(encoding="utf-8")
+    given = {key: value for key, value in settings.items() if value is not None}
+    return from_plain(cls, tomllib.loads(text)[preset] | given, f"{name} ({preset})")
+
+
+def title(name: str) -> str:
+    """What a study claims, in one sentence."""
+    return (_class(name).__doc__ or "").partition("\n")[0]
+
+
+def _class(name: str) -> type:
+    known: dict[str, type] = {"learn": LearnConfig} | STUDIES
+    if name not in known:
+        close = difflib.get_close_matches(name, STUDIES, n=3, cutoff=0.3) or list(STUDIES)
+        raise ValueError(
+            f"There is no study {name!r}; the closest are {', '.join(close)} (`linnet study list` shows all)."
+        )
+    return known[name]
