@@ -1,7 +1,7 @@
 """The simulated road: train one network and record what is observed."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ _chunk = eqx.filter_jit(run_chunk)
 _prepare = eqx.filter_jit(make_program)
 
 
+@runtime_checkable
 class Checkpointer(Protocol):
     """Keeps the state of a run at the borders of its chunks; `linnet.store` implements it."""
 
