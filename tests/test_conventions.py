@@ -1,6 +1,8 @@
 """Every row of docs/conventions.md: the other convention, by hand in NumPy, against linnet at the converted time."""
 
+import equinox as eqx
 import jax.numpy as jnp
+import jax.tree_util as jtu
 import numpy as np
 import pytest
 import scipy.integrate
@@ -34,6 +36,11 @@ def deep(*weights):
     return ln.nn.DeepLinear(weights=tuple(jnp.array(weight) for weight in weights))
 
 
+def rates(network, *factors):
+    """A factor for each weight, in the network's own tree."""
+    return eqx.tree_at(jtu.tree_leaves, network, factors)
+
+
 def descend(scale, x, y, w1, w2, rate, steps):
     """Gradient descent on scale * 1/2 sum_p |y_p - w2 w1 x_p|^2: that loss at each step, and the final map."""
     losses = []
@@ -62,7 +69,7 @@ def test_descent_in_another_convention_takes_the_same_steps(convention, scale, r
     losses, end_to_end = descend(scale, x, y, w1, w2, rate, steps=40)
     # Saxe's time is in epochs, the rate being in tau; elsewhere it is rate x steps.
     theirs = np.arange(41) * (1.0 if "tau" in convention.statement else rate)
-    rule = ln.learn.Descent(convention.to_time(theirs[1]))
+    rule = ln.learn.Descent(jnp.asarray(convention.to_time(theirs[1])))
     run = ln.learn.simulate(deep(w1, w2), moments(x, y), jnp.array(convention.to_time(theirs)), rule=rule)
     assert_close(convention.from_loss(run["loss"]), losses, "closed_form")
     assert_close(run.network.end_to_end(), end_to_end, "closed_form")
@@ -93,7 +100,7 @@ def test_saxe_half_time():
     convention = ln.conventions.saxe(NUM, tau)
     half = tau / (2 * strengths) * np.log(strengths / initial - 1)
     run = ln.learn.simulate(deep(w1, w2), moments(x, y), convention.to_time(jnp.linspace(0.0, 2 * half.max(), 4001)))
-    assert_close(convention.from_time(run.half_times(final=strengths)), half, "ode")
+    assert_close(convention.from_time(run.half_times(final=jnp.array(strengths))), half, "ode")
 
 
 def test_advani_flow_and_errors():
@@ -129,7 +136,7 @@ def test_smekal_frequency_sums():
     weight = jnp.full((1, 1), np.sqrt(u0))
     network = ln.nn.LinearRNN(weight, jnp.full((1, 1), decay), weight)
     task = ln.tasks.Batch(x=jnp.array(inputs[None, :, None]), y=jnp.array(targets[None, :, None]))
-    rule = ln.learn.GradientFlow(rates=ln.nn.LinearRNN(1.0, 0.0, 1.0))
+    rule = ln.learn.GradientFlow(rates=rates(network, 1.0, 0.0, 1.0))
     run = ln.learn.simulate(network, task, convention.to_time(jnp.array(theirs)), rule=rule)
     assert_close(convention.from_loss(run["loss"]), loss, "ode")
     assert_close(run.network.recurrent_weights, [[decay]], "exact")
@@ -145,7 +152,7 @@ def test_mean_over_steps():
     losses, end_to_end = descend(1 / (NUM * steps), flat_x, flat_y, w1, w2, rate, steps=30)
     convention = ln.conventions.mean_over_steps(steps)
     network = ln.nn.LinearRNN(jnp.array(w1), jnp.zeros((HIDDEN, HIDDEN)), jnp.array(w2))
-    rule = ln.learn.Descent(convention.to_learning_rate(rate), rates=ln.nn.LinearRNN(1.0, 0.0, 1.0))
+    rule = ln.learn.Descent(convention.to_learning_rate(rate), rates=rates(network, 1.0, 0.0, 1.0))
     task = ln.tasks.Batch(x=jnp.array(x), y=jnp.array(y))
     run = ln.learn.simulate(network, task, jnp.array(convention.to_time(rate * np.arange(31))), rule=rule)
     assert_close(convention.from_loss(run["loss"]), losses, "closed_form")
@@ -166,8 +173,8 @@ def test_kunin_layerwise_rates():
     solved = scipy.integrate.solve_ivp(flow, (0, 3), np.concatenate([[a], w]), t_eval=theirs, rtol=1e-11, atol=1e-13).y
     loss = 0.5 * np.sum((target[:, None] - solved[0] * solved[1:]) ** 2, axis=0)
     convention = ln.conventions.kunin(NUM)
-    rule = ln.learn.GradientFlow(rates=ln.nn.DeepLinear(weights=(eta_w, eta_a)))
     network = deep(w[None], np.array([[a]]))
+    rule = ln.learn.GradientFlow(rates=rates(network, eta_w, eta_a))
     run = ln.learn.simulate(network, moments(x, target[None] @ x), jnp.array(convention.to_time(theirs)), rule=rule)
     assert_close(convention.from_loss(run["loss"]), loss, "ode")
     last_w, last_a = (np.asarray(weight) for weight in run.network.weights)
@@ -196,7 +203,7 @@ def test_bordelon_integral():
             jnp.ones((1, 1)), jnp.full((1, 1), 1 + step * (start_w - 1)), jnp.full((1, 1), start_v)
         )
         convention = ln.conventions.bordelon(step)
-        rule = ln.learn.GradientFlow(rates=ln.nn.LinearRNN(0.0, step**2, 1.0))
+        rule = ln.learn.GradientFlow(rates=rates(network, 0.0, step**2, 1.0))
         run = ln.learn.simulate(network, task, jnp.array(convention.to_time(np.linspace(0, end, 3))), rule=rule)
         outlier = 1 + (float(run.network.recurrent_weights[0, 0]) - 1) / step
         found = [outlier, float(run.network.output_weights[0, 0]), float(convention.from_loss(run["loss"][0]))]

@@ -45,7 +45,9 @@ def run_steps(
     network: AbstractRecurrent, xs: Float[Array, "step in"], state: Any = None
 ) -> tuple[Float[Array, "step out"], Any]:
     """The call of a recurrent network by its own step, scanned over the sequence."""
-    final, ys = jax.lax.scan(network.step, network.init_state() if state is None else state, xs)
+    # A bound method would be hashed, and its network holds tracers.
+    start = network.init_state() if state is None else state
+    final, ys = jax.lax.scan(lambda state, x: network.step(state, x), start, xs)
     return ys, final
 
 
