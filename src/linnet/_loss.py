@@ -1,11 +1,14 @@
-"""Losses on one example. The mean over samples is taken outside; sums run over outputs and, for sequences, over steps."""
+"""Losses on one example: sums over outputs. The mean over samples and the sum over steps are taken outside."""
 
 import abc
+from typing import TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+Outputs: TypeAlias = Float[Array, "*step out"]
 
 
 class AbstractLoss(eqx.Module):

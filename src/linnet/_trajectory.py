@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 #: What each result code means and what to do about it.
 RESULTS = {
     0: "The run was successful.",
-    1: "The run diverged: the loss or a weight is no longer finite. Use a smaller learning rate (see `linnet.analyse.largest_stable_rate`) or smaller initial weights.",
-    2: "The solver reached its maximal number of steps. Use a stiff solver (`GradientFlow(solver=diffrax.Kvaerno5())`), looser tolerances or more `max_steps`.",
+    1: "The run diverged: the loss or a weight is no longer finite. Use a smaller learning rate "
+    "(see `linnet.analyse.largest_stable_rate`) or smaller initial weights.",
+    2: "The solver reached its maximal number of steps. Use a stiff solver "
+    "(`GradientFlow(solver=diffrax.Kvaerno5())`), looser tolerances or more `max_steps`.",
 }
 
 

@@ -56,8 +56,8 @@ def difference(a: Trajectory, b: Trajectory, *, allow: Sequence[str] = ()) -> Di
     for what in ("task", "rule", "loss"):
         if what not in allow and not _same(what, getattr(a, what), getattr(b, what)):
             raise ValueError(
-                f"These trajectories were made under different {what}s ({_name(a, what)} and {_name(b, what)}), so their difference means "
-                f'little. Make both under the same, or pass `allow=("{what}",)` to compare them all the same.'
+                f"These trajectories were made under a different {what} ({_name(a, what)} and {_name(b, what)}), so "
+                f'their difference means little. Make both alike, or pass `allow=("{what}",)` to compare all the same.'
             )
     if a.ts.ndim != 1 or b.ts.ndim != 1:
         raise ValueError("difference needs trajectories with one time axis for all members; select members first.")

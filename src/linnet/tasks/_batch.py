@@ -32,8 +32,8 @@ class Batch(eqx.Module):
             or self.y.ndim > self.x.ndim
         ):
             raise ValueError(
-                "Batch needs x of shape (num, in) or (num, step, in) and y of shape (num, out) or (num, step, out) with the same num, "
-                f"got {self.x.shape} and {self.y.shape}."
+                "Batch needs x of shape (num, in) or (num, step, in) and y of shape (num, out) or (num, step, out), "
+                f"the same num in both, got {self.x.shape} and {self.y.shape}."
             )
 
     @property
@@ -51,7 +51,7 @@ class Batch(eqx.Module):
         """
         if self.mask is not None:
             raise ValueError(
-                "Moments of masked sequences are not defined; train on the batch itself, or cut the sequences to equal length."
+                "Moments of masked sequences are not defined; train on the batch itself, or cut to one length."
             )
         weight = (
             jnp.full(self.num, 1 / self.num, self.x.dtype)

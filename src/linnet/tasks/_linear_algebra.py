@@ -42,7 +42,7 @@ def canonical_svd(
     weights = jnp.asarray(_generic_weights(matrix.shape[1]), matrix.dtype)
     generic = right.T @ (weights[:, None] * right)
     same = group[:, None] == group[None, :]
-    # Block-diagonal with well separated blocks: the eigenvectors rotate within a group only, and keep the groups' order.
+    # Block-diagonal with well separated blocks: eigenvectors rotate within a group only, and keep the groups' order.
     _, rotation = jnp.linalg.eigh(jnp.where(same, generic, 0) + 2 * jnp.diag(group))
     rotation = jnp.where(same, rotation, 0)
     left, right = left @ rotation, right @ rotation

@@ -16,8 +16,9 @@ class SingularModes(eqx.Module):
         right: $V$, what a mode reads from the inputs.
         singular_values: $s_\alpha$; over time $\sqrt{\sum_i s_{\alpha,i}^2}$.
         input_variances: $\lambda_\alpha = v_\alpha^\top \Sigma_{xx} v_\alpha$; 1 for white inputs.
-        off_diagonal: the largest correlation $|v_\alpha^\top\Sigma_{xx}v_\beta| / \sqrt{\lambda_\alpha\lambda_\beta}$ between modes, a
-            measure of how far inputs are from diagonal in this basis; over time, the relative part of $\Sigma_{yx}$ outside constant singular vectors.
+        off_diagonal: the largest correlation of two modes,
+            $|v_\alpha^\top\Sigma_{xx}v_\beta| / \sqrt{\lambda_\alpha\lambda_\beta}$: how far inputs are from diagonal
+            in this basis; over time, the relative part of $\Sigma_{yx}$ outside constant singular vectors.
         step_singular_values: $s_{\alpha,i}$ over the steps of a sequence, with signs; `None` without steps.
     """
 
@@ -30,7 +31,7 @@ class SingularModes(eqx.Module):
 
     @property
     def strengths(self) -> Float[Array, " mode"]:
-        r"""The strength of each mode when it is learned, $s_\alpha / \lambda_\alpha$ (0 where inputs have no variance)."""
+        r"""The strength of each mode when it is learned, $s_\alpha / \lambda_\alpha$ (0 without input variance)."""
         positive = self.input_variances > 0
         return jnp.where(positive, self.singular_values / jnp.where(positive, self.input_variances, 1), 0)
 
@@ -39,7 +40,11 @@ class SingularModes(eqx.Module):
         return jnp.einsum("om,...oi,im->...m", self.left, linear_map, self.right)
 
     def mode_strengths(self, linear_map: Float[Array, "*step out in"]) -> Float[Array, " mode"]:
-        r"""The strength of each mode; over steps, $\sum_i \hat s_{\alpha,i}\, u_\alpha^\top M_i v_\alpha$ along the task's own profile $\hat s = s / |s|$."""
+        r"""The strength of each mode, $u_\alpha^\top W v_\alpha$.
+
+        Over steps, the strength along the task's own profile $\hat s_\alpha = s_\alpha / |s_\alpha|$:
+        $\sum_i \hat s_{\alpha,i}\, u_\alpha^\top M_i v_\alpha$, which is $|s_\alpha|$ when learned.
+        """
         projections = self.project(linear_map)
         if self.step_singular_values is None:
             return projections
@@ -62,9 +67,9 @@ def singular_modes(xx: Float[Array, "in in"], yx: Float[Array, "out in"]) -> Sin
 def temporal_singular_modes(yx: Float[Array, "step out in"]) -> SingularModes:
     r"""The modes of a sequence's moments, $\Sigma_{yx}[i] \approx U S_i V^\top$ with constant $U$, $V$.
 
-    The basis is that of a fixed generic combination $\sum_i g_i \Sigma_{yx}[i]$ with $g_i \in [1, 2]$: exact where singular vectors are
-    constant, and independent of accidental cancellations between steps; `off_diagonal` says how far the task is from that.
-    White inputs are assumed; modes are sorted by total strength.
+    The basis is that of a fixed generic combination $\sum_i g_i \Sigma_{yx}[i]$ with $g_i \in [1, 2]$: exact where
+    singular vectors are constant; `off_diagonal` says how far the task is from that. White inputs are assumed;
+    modes are sorted by total strength.
     """
     steps = yx.shape[0]
     generic = 1 + np.modf(np.arange(1, steps + 1) * (np.sqrt(5) - 1) / 2)[0]
@@ -73,7 +78,7 @@ def temporal_singular_modes(yx: Float[Array, "step out in"]) -> SingularModes:
     total = jnp.sqrt(jnp.sum(by_step**2, axis=0))
     order = jnp.argsort(-total, stable=True)
     left, right, by_step, total = left[:, order], right[:, order], by_step[:, order], total[order]
-    # The sign of the last non-zero importance is the mode's: rotate it into `left`, so that late steps count positively.
+    # The sign of the last non-zero importance is the mode's: it goes into `left`, so that late steps count positively.
     significant = jnp.abs(by_step) > 1e-3 * jnp.max(jnp.abs(by_step), axis=0)
     last = steps - 1 - jnp.argmax(significant[::-1], axis=0)
     sign = jnp.sign(by_step[last, jnp.arange(by_step.shape[1])])

@@ -16,9 +16,10 @@ from ._whiten import Whitening, whiten
 
 
 class ResidualForm(eqx.Module):
-    r"""The loss on moments as a floor plus a square, $L = L_* + \tfrac12\lVert (M - M_*)\,\Sigma_{xx}^{1/2} \rVert_F^2$.
+    r"""The loss on moments as a floor plus a square, $L = L_* + \tfrac12\lVert (M - M_*)\Sigma_{xx}^{1/2} \rVert_F^2$.
 
-    The expanded form $\tfrac12\mathrm{tr}(\Sigma_{yy} - 2 M\Sigma_{xy} + M\Sigma_{xx}M^\top)$ cancels and goes negative in float32; this one cannot.
+    The expanded form $\tfrac12\mathrm{tr}(\Sigma_{yy} - 2 M\Sigma_{xy} + M\Sigma_{xx}M^\top)$ cancels and goes negative
+    in float32; this one cannot.
 
     Args:
         target: $M_*$, the least-squares map.
@@ -69,10 +70,10 @@ class AbstractMoments(eqx.Module):
         """The loss in the form that cannot go negative; made once, before training."""
         xx, yx, power = self.flat()
         if xx is None:
-            return ResidualForm(yx, None, 0.5 * jnp.maximum(power - jnp.sum(yx**2), 0))
+            return ResidualForm(yx, None, _floor(power, jnp.sum(yx**2)))
         root, inverse = root_and_inverse(xx)
         target = yx @ inverse
-        return ResidualForm(target, root, 0.5 * jnp.maximum(power - jnp.sum((target @ root) ** 2), 0))
+        return ResidualForm(target, root, _floor(power, jnp.sum((target @ root) ** 2)))
 
     def loss(self, network: Any) -> Float[Array, ""]:
         r"""$L = \tfrac12\mathbb{E}\lVert y - f(x)\rVert^2$ of a linear network, the constant from `yy` included."""
@@ -80,7 +81,9 @@ class AbstractMoments(eqx.Module):
 
 
 class Moments(AbstractMoments):
-    r"""Means $\Sigma_{xx} = \mathbb{E}[x x^\top]$, $\Sigma_{yx} = \mathbb{E}[y x^\top]$, $\Sigma_{yy} = \mathbb{E}[y y^\top]$ of centred inputs and targets.
+    r"""Moments of centred inputs and targets, as means.
+
+    $\Sigma_{xx} = \mathbb{E}[x x^\top]$, $\Sigma_{yx} = \mathbb{E}[y x^\top]$, $\Sigma_{yy} = \mathbb{E}[y y^\top]$.
 
     Args:
         xx: input moments.
@@ -88,7 +91,7 @@ class Moments(AbstractMoments):
         yy: target moments.
 
     Raises:
-        ValueError: if shapes or dtypes do not fit, a value is not finite, or no data could have these moments.
+        ValueError: if shapes or dtypes do not fit, or a value is not finite.
     """
 
     xx: Float[Array, "in in"] = eqx.field(converter=jnp.asarray)
@@ -124,7 +127,8 @@ class Moments(AbstractMoments):
 class TemporalMoments(AbstractMoments):
     r"""Moments of a sequence $x_1 \dots x_T$ and a target at its last step.
 
-    $\Sigma_{xx}[i, j] = \mathbb{E}[x_i x_j^\top]$, $\Sigma_{yx}[i] = \mathbb{E}[y_T x_i^\top]$, $\Sigma_{yy} = \mathbb{E}[y_T y_T^\top]$.
+    $\Sigma_{xx}[i, j] = \mathbb{E}[x_i x_j^\top]$, $\Sigma_{yx}[i] = \mathbb{E}[y_T x_i^\top]$,
+    $\Sigma_{yy} = \mathbb{E}[y_T y_T^\top]$.
 
     Args:
         xx: `"step step in in"`, or `None` for inputs that are white over steps and channels.
@@ -132,7 +136,7 @@ class TemporalMoments(AbstractMoments):
         yy: `"out out"`.
 
     Raises:
-        ValueError: if shapes or dtypes do not fit, a value is not finite, or no data could have these moments.
+        ValueError: if shapes or dtypes do not fit, or a value is not finite.
     """
 
     xx: Float[Array, "step step in in"] | None = eqx.field(converter=lambda x: None if x is None else jnp.asarray(x))
@@ -144,8 +148,8 @@ class TemporalMoments(AbstractMoments):
         fits = len(shape) == 3 and self.yy.shape == (shape[1],) * 2
         if not fits or (self.xx is not None and self.xx.shape != (shape[0], shape[0], shape[2], shape[2])):
             raise ValueError(
-                "TemporalMoments needs xx of shape (step, step, in, in) or None, yx of shape (step, out, in) and yy of shape "
-                f"(out, out), got {None if self.xx is None else self.xx.shape}, {shape} and {self.yy.shape}."
+                "TemporalMoments needs xx of shape (step, step, in, in) or None, yx of shape (step, out, in) and yy of "
+                f"shape (out, out), got {None if self.xx is None else self.xx.shape}, {shape} and {self.yy.shape}."
             )
         _check("TemporalMoments", self)
 
@@ -169,7 +173,8 @@ class TemporalMoments(AbstractMoments):
 class SequenceMoments(AbstractMoments):
     r"""Moments of a sequence with a target at every step; the loss sums over steps.
 
-    $\Sigma_{yx}[t, i] = \mathbb{E}[y_t x_i^\top]$ and $\Sigma_{yy} = \sum_t \mathbb{E}[y_t y_t^\top]$. A causal network sees $i \le t$ only.
+    $\Sigma_{yx}[t, i] = \mathbb{E}[y_t x_i^\top]$ and $\Sigma_{yy} = \sum_t \mathbb{E}[y_t y_t^\top]$. A causal network
+    sees $i \le t$ only.
 
     Args:
         xx: `"step step in in"`, or `None` for inputs that are white over steps and channels.
@@ -186,9 +191,9 @@ class SequenceMoments(AbstractMoments):
         fits = len(shape) == 4 and shape[0] == shape[1] and self.yy.shape == (shape[2],) * 2
         if not fits or (self.xx is not None and self.xx.shape != (*shape[:2], shape[3], shape[3])):
             raise ValueError(
-                "SequenceMoments needs xx of shape (step, step, in, in) or None, yx of shape (step, step, out, in) and yy of "
-                f"shape (out, out), got {None if self.xx is None else self.xx.shape}, {shape} and {self.yy.shape}."
-            )
+                "SequenceMoments needs xx of shape (step, step, in, in) or None, yx of shape (step, step, out, in) and "
+                "SequenceMoments needs xx of shape (step, step, in, in) or None, yx of shape (step, step, out, in) and "
+                f"yy of shape (out, out), got {None if self.xx is None else self.xx.shape}, {shape}, {self.yy.shape}."
         _check("SequenceMoments", self)
 
     @property
@@ -208,7 +213,7 @@ class SequenceMoments(AbstractMoments):
         return _flatten_steps(self.xx), jnp.swapaxes(self.yx, 1, 2).reshape(steps * out, -1), jnp.trace(self.yy)
 
     def singular_modes(self) -> SingularModes:
-        """The modes of the input-output moments averaged over pairs of steps of one lag (index: from the oldest lag to lag 0)."""
+        """The modes of the input-output moments averaged over pairs of steps of one lag, the oldest lag first."""
         num = self.num_steps
         index = np.arange(num)
         lag = index[:, None] - index[None, :]
@@ -216,12 +221,18 @@ class SequenceMoments(AbstractMoments):
         return temporal_singular_modes(by_lag)
 
 
+def _floor(power: Float[Array, ""], explained: Float[Array, ""]) -> Float[Array, ""]:
+    """The loss that no linear map removes; below zero only for moments that no data have, never by rounding."""
+    rest = power - explained
+    return 0.5 * jnp.where(rest < -1e-3 * jnp.abs(power), rest, jnp.maximum(rest, 0))
+
+
 def _flatten_steps(xx: Float[Array, "step step in in"] | None) -> Float[Array, "feature feature"] | None:
     return None if xx is None else jnp.swapaxes(xx, 1, 2).reshape(xx.shape[0] * xx.shape[2], -1)
 
 
 def _check(name: str, moments: Any) -> None:
-    """What moments of real data fulfil: one dtype, finite values, and no more explained than there is."""
+    """What moments of real data fulfil: one dtype, finite values, no negative power."""
     arrays = {field: value for field in ("xx", "yx", "yy") if (value := getattr(moments, field)) is not None}
     dtypes = {field: str(value.dtype) for field, value in arrays.items()}
     if len(set(dtypes.values())) > 1 or not all(jnp.issubdtype(a.dtype, jnp.floating) for a in arrays.values()):
@@ -232,7 +243,7 @@ def _check(name: str, moments: Any) -> None:
         bad = int(np.sum(~np.isfinite(np.asarray(value))))
         if bad:
             raise ValueError(
-                f"{name} needs finite moments, but {field} has {bad} NaN or infinite entries. Remove missing data first."
+                f"{name} needs finite moments, but {field} has {bad} NaN or infinite entries. Remove missing data."
             )
     power = float(jnp.trace(moments.yy))
     if power < 0:

@@ -31,8 +31,8 @@ class AbstractTask(eqx.Module):
             raise ValueError(f"draw needs at least 1 example, got {num}.")
         import jax.random as jr
 
-        parts = [self.sample(num, key=part) for part in jr.split(key, 3)]
-        return Split(*parts)
+        train, validation, test = (self.sample(num, key=part) for part in jr.split(key, 3))
+        return Split(train, validation, test)
 
     def singular_modes(self) -> SingularModes:
         """The modes of the population."""

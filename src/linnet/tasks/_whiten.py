@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Whitening(eqx.Module):
-    r"""White inputs $z = A x$ with $A = \Lambda^{-1/2} Q^\top$ over the kept eigenvectors of $\Sigma_{xx} = Q \Lambda Q^\top$.
+    r"""White inputs $z = A x$ with $A = \Lambda^{-1/2} Q^\top$ over the kept part of $\Sigma_{xx} = Q \Lambda Q^\top$.
 
     Args:
         task: the moments of the white inputs, $\Sigma_{zz} = I$ and $\Sigma_{yz} = \Sigma_{yx} A^\top$.
