@@ -138,11 +138,11 @@ def test_split_moments_are_the_parts_moments():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (dict(xx=jnp.eye(3), yx=jnp.ones((2, 4)), yy=jnp.eye(2)), "shape"),
-        (dict(xx=jnp.eye(4), yx=jnp.ones((2, 4), jnp.float32), yy=jnp.eye(2)), "one floating dtype"),
-        (dict(xx=jnp.eye(4), yx=jnp.full((2, 4), jnp.nan), yy=jnp.eye(2)), "8 NaN"),
-        (dict(xx=jnp.eye(4, dtype=int), yx=jnp.ones((2, 4)), yy=jnp.eye(2)), "one floating dtype"),
-        (dict(xx=jnp.eye(4), yx=jnp.ones((2, 4)), yy=-jnp.eye(2)), "non-negative trace"),
+        ({"xx": jnp.eye(3), "yx": jnp.ones((2, 4)), "yy": jnp.eye(2)}, "shape"),
+        ({"xx": jnp.eye(4), "yx": jnp.ones((2, 4), jnp.float32), "yy": jnp.eye(2)}, "one floating dtype"),
+        ({"xx": jnp.eye(4), "yx": jnp.full((2, 4), jnp.nan), "yy": jnp.eye(2)}, "8 NaN"),
+        ({"xx": jnp.eye(4, dtype=int), "yx": jnp.ones((2, 4)), "yy": jnp.eye(2)}, "one floating dtype"),
+        ({"xx": jnp.eye(4), "yx": jnp.ones((2, 4)), "yy": -jnp.eye(2)}, "non-negative trace"),
     ],
 )
 def test_bad_moments_are_refused_with_a_sentence(arguments, words):

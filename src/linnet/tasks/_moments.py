@@ -192,8 +192,8 @@ class SequenceMoments(AbstractMoments):
         if not fits or (self.xx is not None and self.xx.shape != (*shape[:2], shape[3], shape[3])):
             raise ValueError(
                 "SequenceMoments needs xx of shape (step, step, in, in) or None, yx of shape (step, step, out, in) and "
-                "SequenceMoments needs xx of shape (step, step, in, in) or None, yx of shape (step, step, out, in) and "
                 f"yy of shape (out, out), got {None if self.xx is None else self.xx.shape}, {shape}, {self.yy.shape}."
+            )
         _check("SequenceMoments", self)
 
     @property
