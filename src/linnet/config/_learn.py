@@ -12,19 +12,19 @@ class LearnConfig:
     Args:
         target: columns to predict; empty for a series that predicts its own columns.
         columns: input columns; empty for all but the target.
-        window: steps of a time series in one input; `None` for a table.
+        window: steps of a time series in one input; without it the file is a table.
         horizon: how many steps ahead of the window a series' target lies.
         drop_missing: leave out rows with missing values instead of refusing them.
-        whiten: make the inputs white on the training part, as the closed forms need; else standardise them.
+        whiten: white inputs, as the closed forms need, fitted on the training part; without it standardised ones.
         depths: numbers of weight matrices of the linear networks (tables only).
         hidden: size of every hidden layer.
         scale: standard deviation of the initial Gaussian weights.
         seeds: members of each ensemble.
         seed: the seed of everything random.
-        rate: learning rate of the networks trained by steps; `None` is a tenth of the largest stable one.
+        rate: learning rate; by default a tenth of the largest stable one for the networks that are trained by steps.
         steps: the most steps the networks trained by steps may take; the slowest modes may then stay unlearned.
         times: how many times are recorded.
-        time: learning time at which training ends; `None` is when the slowest mode above the noise edge is learned.
+        time: learning time at which training ends; by default when the slowest mode above the noise edge is learned.
         permutations: shuffles of the targets that the noise edge is estimated from.
     """
 

@@ -1,0 +1,193 @@
+"""The commands and their options, as dataclasses for tyro. Nothing here loads JAX."""
+
+import csv
+import dataclasses
+from typing import Annotated, Any
+
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional, arg
+
+from ..config import LearnConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """How a command answers.
+
+    Args:
+        json: print one JSON object and nothing else.
+        debug: show the trace of an error.
+    """
+
+    json: bool = False
+    debug: bool = False
+
+
+# The settings without their checks: tyro would wrap a failed check in its own words, LearnConfig's sentence is better.
+Settings: Any = dataclasses.make_dataclass(
+    "Settings",
+    [(field.name, field.type, dataclasses.field(default=field.default)) for field in dataclasses.fields(LearnConfig)],
+    namespace={"__doc__": LearnConfig.__doc__},
+    frozen=True,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Learn:
+    """Predict what networks learn from a table or a time series, in which order and when, and check it by training.
+
+    Args:
+        file: CSV, Parquet or NPZ; without it scikit-learn's digits.
+        preset: quick, default or paper: where the settings below come from unless they are given.
+        out: folder of runs.
+        resume: continue the interrupted run of this very command (a plain repetition does so too).
+        force: repeat a run that was already run.
+    """
+
+    file: Annotated[Positional[str], arg(metavar="[FILE]", help_behavior_hint="")] = ""
+    settings: OmitArgPrefixes[Settings] = dataclasses.field(default_factory=Settings)  # pyright: ignore[reportInvalidTypeForm]
+    preset: str = "default"
+    out: str = "runs"
+    resume: bool = False
+    force: bool = False
+    output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Test a paper's claims: a study's name, "all", or "list". Exits with 0 if all hold and with 1 if some do not.
+
+    Args:
+        name: the study.
+        preset: quick (about 10 s), default (minutes) or paper (full scale).
+        seed: the seed of everything random.
+        out: folder of runs.
+        resume: continue the interrupted run of this very command (a plain repetition does so too).
+        force: repeat a run that was already run.
+    """
+
+    name: Annotated[Positional[str], arg(metavar="NAME", help_behavior_hint="")]
+    preset: str = "default"
+    seed: int = 0
+    out: str = "runs"
+    resume: bool = False
+    force: bool = False
+    output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
+
+
+@dataclasses.dataclass(frozen=True)
+class List:
+    """List the runs.
+
+    Args:
+        out: folder of runs.
+    """
+
+    out: str = "runs"
+    output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Show:
+    """Show a run again: its answer, its table and where its report is.
+
+    Args:
+        run: a path, the name of a run folder, or the unique beginning of its name or hash.
+        out: folder of runs.
+    """
+
+    run: Annotated[Positional[str], arg(metavar="RUN", help_behavior_hint="")]
+    out: str = "runs"
+    output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Compare:
+    """Compare two runs: their settings, and every quantity that both have.
+
+    Args:
+        first: a run (path, name, or unique beginning of its name or hash).
+        second: another.
+        out: folder of runs.
+    """
+
+    first: Annotated[Positional[str], arg(metavar="RUN", help_behavior_hint="")]
+    second: Annotated[Positional[str], arg(metavar="RUN", help_behavior_hint="")]
+    out: str = "runs"
+    output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cite:
+    """Print the BibTeX entries of what a run used.
+
+    Args:
+        run: a path, the name of a run folder, or the unique beginning of its name or hash.
+        out: folder of runs.
+    """
+
+    run: Annotated[Positional[str], arg(metavar="RUN", help_behavior_hint="")]
+    out: str = "runs"
+    output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Info:
+    """Print versions and devices, for bug reports."""
+
+    output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
+
+
+def registry() -> tyro.constructors.ConstructorRegistry:
+    """How lists ("a,b") and settings that may be left to linnet ("auto") are read."""
+    rules = tyro.constructors.ConstructorRegistry()
+
+    @rules.primitive_rule
+    def rule(info: tyro.constructors.PrimitiveTypeInfo) -> Any:
+        if info.type in _LISTS:
+            return _commas(_LISTS[info.type])
+        if info.type in _OPTIONAL:
+            return _auto(_OPTIONAL[info.type])
+        return None
+
+    return rules
+
+
+_LISTS = {tuple[str, ...]: str, tuple[int, ...]: int}
+_OPTIONAL = {int | None: int, float | None: float}
+_WORDS = {int: ("INT", "a whole number"), float: ("FLOAT", "a number"), str: ("NAME", "a name")}
+
+
+def _commas(kind: type) -> Any:
+    # One argument, so that `--target species data.csv` cannot swallow the file; quotes protect a name with a comma.
+    def read(words: list[str]) -> tuple:
+        items = [item.strip() for item in next(csv.reader([words[0]], skipinitialspace=True), [])]
+        return tuple(_number(kind, item) for item in items if item)
+
+    def show(values: tuple) -> list[str]:
+        return [",".join(map(str, values))]
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=f"{_WORDS[kind][0]},{_WORDS[kind][0]},...",
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=show,
+    )
+
+
+def _auto(kind: type) -> Any:
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=_WORDS[kind][0],
+        instance_from_str=lambda words: None if words[0] == "auto" else _number(kind, words[0]),
+        is_instance=lambda value: value is None or isinstance(value, kind | int),
+        str_from_instance=lambda value: ["auto" if value is None else str(value)],
+    )
+
+
+def _number(kind: type, word: str) -> Any:
+    try:
+        return kind(word)
+    except ValueError as error:
+        raise ValueError(f"{_WORDS[kind][1]} is needed, got {word!r}.") from error

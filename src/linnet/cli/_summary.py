@@ -1,0 +1,66 @@
+"""A run's results for people: the answer, then tables."""
+
+from typing import Any
+
+from ._answer import cell, table
+
+
+def show_summary(console: Any, summary: dict[str, Any]) -> None:
+    """Writes what a run found, of whichever kind it is."""
+    if "claims" in summary:
+        show_study(console, summary)
+    else:
+        show_learn(console, summary)
+
+
+def show_learn(console: Any, summary: dict[str, Any]) -> None:
+    """The results of `linnet learn`."""
+    console.print(summary.get("answer", ""))
+    console.print()
+    for note in summary.get("notes", []):
+        console.print(f"Note: {note}")
+    names = summary.get("time_columns", {})
+    columns = ["mode", "strength", "above noise", *names.values(), "measured", "error", "inputs", "outputs"]
+    rows = []
+    for number, mode in enumerate(summary.get("modes", []), 1):
+        times = [mode["predicted_times"].get(name) for name in names]
+        error = mode.get("relative_error")
+        rows.append(
+            [
+                number,
+                mode["singular_value"],
+                mode["above_noise_edge"],
+                *times,
+                mode["measured_time"],
+                None if error is None else f"{100 * error:+.1f} %",
+                _parts(mode["inputs"], "column"),
+                _parts(mode["outputs"], "target"),
+            ]
+        )
+    table(console, columns, rows)
+    stopping = summary.get("stopping") or {}
+    console.print()
+    console.print(f"order agreement (Spearman): {cell(summary.get('order_agreement'))}")
+    console.print(f"stop at: predicted {cell(stopping.get('predicted'))}, measured {cell(stopping.get('measured'))}")
+    for name, departure in (summary.get("departure") or {}).items():
+        console.print(f"{name}: {departure.get('sentence', '')}")
+    console.print(f"report: {summary.get('report')}")
+
+
+def show_study(console: Any, summary: dict[str, Any]) -> None:
+    """The results of `linnet study`."""
+    console.print(f"{summary.get('study')}: {summary.get('answer', '')}")
+    rows = [
+        ["holds" if claim["holds"] else "FAILS", claim["statement"], *(claim[key] for key in _NUMBERS)]
+        for claim in summary.get("claims", [])
+    ]
+    table(console, ["", "claim", *_NUMBERS], rows)
+    if summary.get("report"):
+        console.print(f"report: {summary['report']}")
+
+
+_NUMBERS = ("predicted", "measured", "tolerance")
+
+
+def _parts(parts: list[dict[str, Any]], key: str, most: int = 3) -> str:
+    return " ".join(f"{part['weight']:+.2f} {part[key]}" for part in parts[:most])
