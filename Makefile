@@ -63,7 +63,7 @@ format: $(VENV)/.stamp-dev
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.stamp-dev
-	$(BIN)/zensical build --clean --strict
+	PYTHONPATH=tools $(BIN)/zensical build --clean --strict
 
 bench: $(VENV)/.stamp-bench
 	$(BIN)/python -m benchmarks
