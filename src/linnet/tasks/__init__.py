@@ -1,6 +1,9 @@
 """What is learned: data with known statistics, from generators or from your files."""
 
 from ._batch import Batch as Batch, Split as Split
+from ._digits import digits as digits
+from ._file_task import FileTask as FileTask
+from ._hierarchical_tree import HierarchicalTree as HierarchicalTree
 from ._modes import SingularModes as SingularModes
 from ._moments import (
     AbstractMoments as AbstractMoments,
@@ -9,5 +12,30 @@ from ._moments import (
     SequenceMoments as SequenceMoments,
     TemporalMoments as TemporalMoments,
 )
+from ._parts import Fractions as Fractions
+from ._profiles import (
+    AbstractProfile as AbstractProfile,
+    Constant as Constant,
+    Dirac as Dirac,
+    Exponential as Exponential,
+    InverseExponential as InverseExponential,
+    Rotational as Rotational,
+    Steps as Steps,
+    WithFinal as WithFinal,
+)
+from ._reading import ColumnReading as ColumnReading, Reading as Reading
+from ._scale import (
+    AbstractScale as AbstractScale,
+    Centre as Centre,
+    Scaling as Scaling,
+    Standardise as Standardise,
+    Whiten as Whiten,
+)
+from ._sensory_integration import SensoryIntegration as SensoryIntegration
+from ._series import from_series as from_series
+from ._table import from_table as from_table
 from ._task import AbstractTask as AbstractTask, as_moments as as_moments
+from ._task_dynamics import TaskDynamics as TaskDynamics
+from ._teacher import Teacher as Teacher
+from ._white_noise import WhiteNoiseIntegration as WhiteNoiseIntegration
 from ._whiten import Whitening as Whitening
