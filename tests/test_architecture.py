@@ -5,7 +5,9 @@ process of their own.
 """
 
 import ast
+import functools as ft
 import importlib.util
+import os
 import re
 import statistics
 import subprocess
@@ -43,6 +45,7 @@ MEDIAN_LINES = 200
 HELP_SECONDS = 0.5
 
 
+@ft.cache
 def parse(file):
     return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
 
@@ -53,18 +56,21 @@ def room_of(file):
     return "" if parts == ("__init__",) else parts[0]
 
 
+@ft.cache
 def imports(file):
     """Every module that a file imports, lazily or for types too, as absolute names: (line, "linnet.tasks._moments")."""
+    found = []
     package = ("linnet", *file.relative_to(SOURCE).parts[:-1])
     for node in ast.walk(parse(file)):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else ()
             module = ".".join([*above, *([node.module] if node.module else [])])
             # `from .. import tasks` names a module; `from ..tasks import Moments` names what is in one.
             names = [f"{module}.{alias.name}" for alias in node.names] if module == "linnet" else [module]
-            yield from ((node.lineno, name) for name in names)
+            found += [(node.lineno, name) for name in names]
+    return found
 
 
 def allowed(room):
@@ -194,18 +200,21 @@ def test_help_imports_no_jax():
 
 
 def test_help_answers_at_once():
-    best = float("inf")
+    """Under half a second of this machine's work, and on the clock too, less what other programs take."""
+    work = clock = float("inf")
     for _ in range(10):  # a loaded machine may be slow nine times of ten, never every time
-        start = time.perf_counter()
-        done = subprocess.run(
-            [Path(sys.executable).with_name("linnet"), "--help"], capture_output=True, text=True, timeout=60
-        )
-        best = min(best, time.perf_counter() - start)
-        assert done.returncode == 0 and "learn" in done.stdout, f"`linnet --help` failed: {done.stderr}"
-        if best < HELP_SECONDS:
+        before, start = os.times(), time.perf_counter()
+        done = subprocess.run([Path(sys.executable).with_name("linnet"), "--help"], capture_output=True, timeout=60)
+        clock = min(clock, time.perf_counter() - start)
+        after = os.times()
+        work = min(work, after.children_user - before.children_user + after.children_system - before.children_system)
+        assert done.returncode == 0 and b"learn" in done.stdout, f"`linnet --help` failed: {done.stderr}"
+        crowd = max(1.0, 2 * os.getloadavg()[0] / (os.cpu_count() or 1))
+        if work < HELP_SECONDS and clock < HELP_SECONDS * crowd:
             return
     pytest.fail(
-        f"`linnet --help` took {best:.2f} s at best; {HELP_SECONDS} s is the limit (python -X importtime tells why)."
+        f"`linnet --help` took {work:.2f} s of work and {clock:.2f} s at best; {HELP_SECONDS} s is the limit"
+        " (python -X importtime tells why)."
     )
 
 
