@@ -64,7 +64,7 @@ class CheckedStream(io.RawIOBase):
 
     def close(self) -> None:
         self._stream.close()
-        super().close()
+        io.RawIOBase.close(self)
 
     def read(self, size: int = -1) -> bytes:
         try:
