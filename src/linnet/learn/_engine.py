@@ -1,172 +1,104 @@
-"""The engine under `simulate` and `ensemble`: advance a network through one chunk of recording times."""
+"""The engine under `simulate` and `ensemble`: prepare a run, and advance it through one chunk of recording times."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import jax.random as jr
-import jax.tree_util as jtu
-import numpy as np
-import optax
 from jaxtyping import Array, Float, Int
 
+from .. import nn
 from .._loss import AbstractLoss
-from .._ode import solve_ode
 from .._rule import AbstractRule, Descent, GradientFlow
 from .._types import PRNGKey
-from ._objective import AbstractObjective, make_objective
-from ._observer import AbstractObserver, measure_all
+from ._descent import descent_chunk, initial_memory
+from ._flow import flow_chunk
+from ._objective import make_objective
+from ._observer import Loss
+from ._program import Program, State
 
-
-class Program(eqx.Module):
-    """All that stays the same during a run: what is descended, how, and what is measured."""
-
-    objective: AbstractObjective
-    rule: AbstractRule
-    observers: tuple[AbstractObserver, ...]
-    task: Any
-    initial: Any
-    key: PRNGKey | None
-
-
-class State(eqx.Module):
-    """All that changes during a run, and so all that a checkpoint must hold."""
-
-    network: Any
-    memory: Any  # of the optax transformation
-    step: Int[Array, ""]
-    time: Float[Array, ""]
-    result: Int[Array, ""]
+#: Folded into a run's key, so that training is independent of initial weights made from the same key.
+_TRAINING = 0x7261696E
 
 
 def make_program(
     network: Any, task: Any, rule: AbstractRule, loss: AbstractLoss, observers: tuple, key: PRNGKey | None
 ) -> Program:
-    """Binds the observers and prepares the objective; done once, outside the loop."""
-    bound = tuple(observer.bind(network, task, loss) for observer in observers)
-    return Program(make_objective(network, task, loss), rule, bound, task, network, key)
+    """Prepares the objective and binds the observers; done once, outside the loop."""
+    key = None if key is None else jr.fold_in(key, _TRAINING)
+    objective = make_objective(network, task, loss, rule, key)
+    bound = tuple(
+        Loss(objective=objective) if isinstance(o, Loss) and o.part == "train" else o.bind(network, task, loss)
+        for o in observers
+    )
+    return Program(objective, rule, bound, task, network, key)
 
 
 def initial_state(program: Program) -> State:
     """The state before the first step."""
     params = eqx.filter(program.initial, eqx.is_inexact_array)
-    memory = program.rule.transform.init(params) if isinstance(program.rule, Descent) else None
+    memory = initial_memory(program, program.rule, params) if isinstance(program.rule, Descent) else None
     dtype = jnp.result_type(float)
-    return State(program.initial, memory, jnp.zeros((), jnp.int32), jnp.zeros((), dtype), jnp.zeros((), jnp.int32))
+    return State(params, memory, jnp.zeros((), jnp.int32), jnp.zeros((), dtype), jnp.zeros((), jnp.int32))
 
 
-def snap(rule: AbstractRule, ts: Float[Array, " time"]) -> tuple[Int[Array, " time"], Float[Array, " time"]]:
-    """The steps nearest to learning times and the learning times of those steps; under gradient flow every time is its own."""
+def plain_rule(rule: AbstractRule) -> AbstractRule:
+    """The rule with its numbers as arrays, so that another learning rate does not compile another program."""
     if not isinstance(rule, Descent):
-        return jnp.zeros(ts.shape, jnp.int32), ts
+        return rule
+    changes: dict[str, Any] = {}
     if not callable(rule.learning_rate):
-        rate = jnp.asarray(rule.learning_rate, ts.dtype)
-        steps = jnp.round(ts / rate).astype(jnp.int32)
-        return steps, steps * rate
-    num, times = 1024, np.zeros(1)
-    while times[-1] < ts[-1]:
-        times = np.concatenate([[0.0], np.cumsum(np.asarray(jax.vmap(rule.rate)(jnp.arange(num)), float))])
-        num *= 2
-        if num > 2**28:
-            raise ValueError(
-                f"The learning-rate schedule sums to {times[-1]:.3g} after {num // 2} steps and never reaches {ts[-1]:.3g}."
-            )
-    right = np.clip(np.searchsorted(times, np.asarray(ts)), 1, len(times) - 1)
-    steps = np.where(np.abs(times[right - 1] - ts) <= np.abs(times[right] - ts), right - 1, right)
-    return jnp.asarray(steps, jnp.int32), jnp.asarray(times[steps], ts.dtype)
+        changes["learning_rate"] = jnp.asarray(rule.learning_rate, jnp.result_type(float))
+    if not (isinstance(rule.weight_decay, (int, float)) and rule.weight_decay == 0):
+        changes["weight_decay"] = jnp.asarray(rule.weight_decay, jnp.result_type(float))
+    return dataclasses.replace(rule, **changes)
 
 
-def uniform_gap(steps: Int[Array, " time"]) -> int | None:
-    """The common distance of all recorded steps, if there is one: the compiled loop is then of fixed length."""
-    if isinstance(steps, jax.core.Tracer) or steps.ndim != 1:
-        return None
-    gaps = np.unique(np.diff(np.asarray(steps)))
-    return int(gaps[0]) if len(gaps) == 1 and gaps[0] > 0 else None
+def check_rule(network: Any, rule: AbstractRule, key: PRNGKey | None) -> None:
+    """Refuses what a rule cannot do, before anything long begins.
+
+    Raises:
+        ValueError: if the network has kinks and the rule is a flow, or randomness is needed and there is no key.
+    """
+    if not isinstance(rule, (GradientFlow, Descent)):
+        raise ValueError(f"linnet.learn knows the rules GradientFlow and Descent, got {type(rule).__name__}.")
+    if isinstance(rule, GradientFlow) and nn.has_kinks(network):
+        raise ValueError(
+            "GradientFlow needs a smooth network, but this one has an activation with kinks (such as ReLU). "
+            "Use `Descent(learning_rate)` with a small learning rate instead."
+        )
+    if isinstance(rule, Descent) and rule.batch_size is not None and key is None:
+        raise ValueError(
+            "Descent with a batch_size draws mini-batches at random and needs a `key`, for example `jax.random.key(0)`."
+        )
 
 
 def run_chunk(
-    program: Program, state: State, ts: Float[Array, " time"], steps: Int[Array, " time"], gap: int | None
-) -> tuple[State, dict]:
-    """Advances to each time in turn and records there; pure, so that it can be compiled and mapped over members."""
+    program: Program,
+    state: State,
+    times: Float[Array, " time"],
+    steps: Int[Array, " time"],
+    following: Int[Array, ""],
+    every_step: bool,
+    last: bool,
+) -> tuple[State, dict[str, Array]]:
+    """Records at each time in turn and advances to the next; pure, so that it can be compiled and mapped over members.
+
+    Args:
+        program: what stays the same.
+        state: where the last chunk ended.
+        times: learning times to record at.
+        steps: the steps to record at (descent only).
+        following: the step to end at, where the next chunk begins (descent only).
+        every_step: each step is recorded; a fact for the compiler.
+        last: nothing follows this chunk (matters with `every_step`).
+
+    Returns:
+        The state after the chunk and what was recorded, with a leading axis over times.
+    """
     if isinstance(program.rule, GradientFlow):
-        return _flow_chunk(program, program.rule, state, ts)
+        return flow_chunk(program, program.rule, state, times)
     if isinstance(program.rule, Descent):
-        return _descent_chunk(program, program.rule, state, steps, gap)
-    raise ValueError(f"simulate knows GradientFlow and Descent, got the rule {type(program.rule).__name__}.")
-
-
-def _scaled(tree: Any, rates: Any) -> Any:
-    """A tree of gradients with the factor of each leaf (a prefix of the tree) applied."""
-    if rates is None:
-        return tree
-    return jtu.tree_map(lambda rate, branch: jtu.tree_map(lambda leaf: rate * leaf, branch), rates, tree)
-
-
-def _measure(program: Program, network: Any, key: PRNGKey | None) -> dict[str, Array]:
-    return measure_all(program.observers, network, program.initial, program.task, key)
-
-
-def _flow_chunk(program: Program, rule: GradientFlow, state: State, ts: Float[Array, " time"]) -> tuple[State, dict]:
-    params, static = eqx.partition(state.network, eqx.is_inexact_array)
-
-    def field(t: Array, params: Any, program: Program) -> Any:
-        gradient = jax.grad(lambda p: program.objective(eqx.combine(p, static)))(params)
-        return jtu.tree_map(jnp.negative, _scaled(gradient, rule.rates))
-
-    def save(t: Array, params: Any, program: Program) -> dict[str, Array]:
-        return _measure(program, eqx.combine(params, static), program.key)
-
-    values, params, result = solve_ode(
-        field,
-        params,
-        ts,
-        program,
-        start=state.time,
-        save=save,
-        solver=rule.solver,
-        rtol=rule.rtol,
-        atol=rule.atol,
-        max_steps=rule.max_steps,
-    )
-    network = eqx.combine(params, static)
-    time = ts[-1].astype(state.time.dtype)
-    return State(network, None, state.step, time, jnp.maximum(state.result, result)), values
-
-
-def _descent_chunk(
-    program: Program, rule: Descent, state: State, steps: Int[Array, " time"], gap: int | None
-) -> tuple[State, dict]:
-    static = eqx.filter(state.network, eqx.is_inexact_array, inverse=True)
-
-    def advance(carry: tuple) -> tuple:
-        params, memory, step, time = carry
-        key = None if program.key is None else jr.fold_in(program.key, step)
-        gradient = jax.grad(lambda p: program.objective.at(rule.batch_size, key)(eqx.combine(p, static)))(params)
-        update, memory = rule.transform.update(gradient, memory, params)
-        update = jtu.tree_map(lambda u, p: u + rule.weight_decay * p, update, params)
-        rate = rule.rate(step)
-        scaled = _scaled(update, rule.rates)
-        params = jtu.tree_map(lambda p, u: p - (rate * u).astype(p.dtype), params, scaled)
-        return params, optax.tree.cast_like(memory, carry[1]), step + 1, time + rate.astype(time.dtype)
-
-    def record(carry: tuple, stop: Array) -> tuple[tuple, dict]:
-        params, memory, step, time = carry
-        if gap == 1:
-            carry = advance(carry)
-        elif gap is not None:
-            carry = jax.lax.fori_loop(0, gap, lambda _, c: advance(c), carry)
-        else:
-            carry = jax.lax.fori_loop(step, stop, lambda _, c: advance(c), carry)
-        network = eqx.combine(carry[0], static)
-        key = None if program.key is None else jr.fold_in(program.key, carry[2])
-        return carry, _measure(program, network, key)
-
-    params = eqx.filter(state.network, eqx.is_inexact_array)
-    carry = (params, state.memory, state.step, state.time)
-    carry, values = jax.lax.scan(record, carry, steps)
-    params, memory, step, time = carry
-    finite = jnp.all(jnp.isfinite(values["loss"])) if "loss" in values else jnp.asarray(True)
-    finite &= jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jtu.tree_leaves(params)]))
-    result = jnp.maximum(state.result, jnp.where(finite, 0, 1).astype(jnp.int32))
-    return State(eqx.combine(params, static), memory, step, time, result), values
+        return descent_chunk(program, program.rule, state, steps, following, every_step, last)
+    raise ValueError(f"linnet.learn knows the rules GradientFlow and Descent, got {type(program.rule).__name__}.")

@@ -6,10 +6,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import jax.random as jr
+import jax.tree_util as jtu
+from jaxtyping import Array, Float, Int
 
 from .. import nn, tasks
 from .._loss import AbstractLoss, SquaredError
+from .._rule import AbstractRule, Descent
 from .._types import EndToEnd, ImpulseResponse, PRNGKey
 
 
@@ -20,9 +23,15 @@ class AbstractObjective(eqx.Module):
     def __call__(self, network: Any) -> Float[Array, ""]:
         """The loss of a network."""
 
-    def at(self, batch_size: int | None, key: PRNGKey | None) -> "AbstractObjective":
-        """The objective of one step: itself, or that of a random mini-batch where the objective has samples."""
-        return self
+    def first_order(self, batch_size: int | None) -> Int[Array, " num"] | None:
+        """The order of samples before the first step; `None` where there are no mini-batches of samples."""
+        return None
+
+    def at(
+        self, batch_size: int | None, order: Int[Array, " num"] | None, step: Int[Array, ""], key: PRNGKey | None
+    ) -> tuple["AbstractObjective", Int[Array, " num"] | None]:
+        """The objective of one step (itself, or that of a mini-batch) and the order of samples after it."""
+        return self, order
 
 
 class MomentObjective(AbstractObjective):
@@ -44,6 +53,51 @@ class SampleObjective(AbstractObjective):
     def __call__(self, network: Any) -> Float[Array, ""]:
         return sample_loss(network, self.batch, self.loss)
 
+    def first_order(self, batch_size: int | None) -> Int[Array, " num"] | None:
+        return None if batch_size is None else jnp.arange(self.batch.num, dtype=jnp.int32)
+
+    def at(
+        self, batch_size: int | None, order: Int[Array, " num"] | None, step: Int[Array, ""], key: PRNGKey | None
+    ) -> tuple["AbstractObjective", Int[Array, " num"] | None]:
+        """Shuffled epochs without replacement; what does not fill a last mini-batch waits for the next epoch."""
+        if batch_size is None or order is None or key is None:
+            return self, order
+        epoch, place = jnp.divmod(step, self.batch.num // batch_size)
+        # The order is kept from step to step, because shuffling costs more than a step of a small network.
+        order = jax.lax.cond(
+            place == 0,
+            lambda old: jr.permutation(jr.fold_in(jr.fold_in(key, 0), epoch), self.batch.num).astype(old.dtype),
+            lambda old: old,
+            order,
+        )
+        index = jax.lax.dynamic_slice(order, (place * batch_size,), (batch_size,))
+        return SampleObjective(jtu.tree_map(lambda leaf: leaf[index], self.batch), self.loss), order
+
+
+class FreshObjective(AbstractObjective):
+    """Fresh examples of a task in every step; its own value is on fixed data (population moments, or a large sample).
+
+    Args:
+        task: what the examples are drawn from.
+        loss: the loss on them.
+        fixed: the objective that is recorded.
+    """
+
+    task: tasks.AbstractTask
+    loss: AbstractLoss
+    fixed: AbstractObjective
+
+    def __call__(self, network: Any) -> Float[Array, ""]:
+        return self.fixed(network)
+
+    def at(
+        self, batch_size: int | None, order: Int[Array, " num"] | None, step: Int[Array, ""], key: PRNGKey | None
+    ) -> tuple["AbstractObjective", Int[Array, " num"] | None]:
+        if batch_size is None or key is None:
+            return self, order
+        batch = self.task.sample(batch_size, key=jr.fold_in(jr.fold_in(key, 1), step))
+        return SampleObjective(batch, self.loss), order
+
 
 def sample_loss(network: Any, batch: tasks.Batch, loss: AbstractLoss) -> Float[Array, ""]:
     """The mean loss of a network over the examples of a batch."""
@@ -63,16 +117,52 @@ def is_linear(network: Any) -> bool:
     return isinstance(network, (EndToEnd, ImpulseResponse))
 
 
-def make_objective(network: Any, data: Any, loss: AbstractLoss) -> AbstractObjective:
-    """The objective of training a network on moments, a batch, a split (its training part) or a task's population.
+#: Fresh examples on which the loss of a task without usable moments is recorded.
+_NUM_FIXED = 1024
+
+
+def make_objective(
+    network: Any, data: Any, loss: AbstractLoss, rule: AbstractRule | None = None, key: PRNGKey | None = None
+) -> AbstractObjective:
+    """The objective of training a network on moments, a batch, a split (its training part) or a task.
+
+    A task is its population moments for a linear network under squared error; with a rule in mini-batches it is fresh samples.
 
     Raises:
         ValueError: if the network or the loss sees more than moments, or the shapes do not fit.
     """
     if isinstance(data, tasks.Split):
         data = data.train
+    batch_size = rule.batch_size if isinstance(rule, Descent) else None
     if isinstance(data, tasks.Batch):
+        if batch_size is not None and batch_size > data.num:
+            raise ValueError(
+                f"Descent has a batch_size of {batch_size}, but there are only {data.num} samples. Use at most {data.num}, or None for all."
+            )
         return SampleObjective(data, loss)
+    if isinstance(data, tasks.AbstractTask):
+        if is_linear(network) and isinstance(loss, SquaredError):
+            fixed = _moment_objective(network, data, loss)
+            return fixed if batch_size is None else FreshObjective(data, loss, fixed)
+        if key is not None:
+            fixed = SampleObjective(data.sample(_NUM_FIXED, key=jr.fold_in(key, 3)), loss)
+            if rule is None:
+                return fixed
+            if batch_size is not None:
+                return FreshObjective(data, loss, fixed)
+        raise ValueError(
+            f"A {type(network).__name__} under {type(loss).__name__} learns a {type(data).__name__} from fresh samples, which needs "
+            "`rule=Descent(learning_rate, batch_size=...)` and a `key`. Or pass a fixed sample, for example `task.draw(num, key=key)`."
+        )
+    if batch_size is not None:
+        raise ValueError(
+            f"Descent has a batch_size of {batch_size}, but moments have no samples to draw. Pass a Batch, a Split or a task, or use "
+            "batch_size=None."
+        )
+    return _moment_objective(network, data, loss)
+
+
+def _moment_objective(network: Any, data: Any, loss: AbstractLoss) -> MomentObjective:
     moments = tasks.as_moments(data)
     if not is_linear(network) or not isinstance(loss, SquaredError):
         raise ValueError(

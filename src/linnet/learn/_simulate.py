@@ -1,35 +1,30 @@
 """The simulated road: train one network and record what is observed."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+import functools as ft
+from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, Float
 
-from .. import nn
 from .._loss import AbstractLoss, SquaredError
-from .._rule import AbstractRule, Descent, GradientFlow
+from .._rule import AbstractRule, GradientFlow
 from .._trajectory import RESULTS, Trajectory, check_times
 from .._types import PRNGKey
-from ._engine import Program, State, initial_state, make_program, run_chunk, snap, uniform_gap
+from ._checkpoint import Checkpointer
+from ._descent import snap
+from ._engine import check_rule, initial_state, make_program, plain_rule, run_chunk
+from ._loop import Chunk, Progress, Ready, make_chunks, run_chunks
 from ._observer import AbstractObserver, default_observers
+from ._program import State
 
-_chunk = eqx.filter_jit(run_chunk)
 _prepare = eqx.filter_jit(make_program)
+_chunk = eqx.filter_jit(run_chunk)
 
-
-@runtime_checkable
-class Checkpointer(Protocol):
-    """Keeps the state of a run at the borders of its chunks; `linnet.store` implements it."""
-
-    def load(self, like: Any) -> tuple[int, Any] | None:
-        """The index of the next recording and the saved tree (of the structure of `like`), or `None` for a fresh run."""
-
-    def save(self, index: int, tree: Any) -> None:
-        """Keeps a tree of arrays; called with ascending indices."""
+#: Recordings between two chunk borders, where somebody watches.
+WATCHED_CHUNK = 64
 
 
 def simulate(
@@ -44,12 +39,13 @@ def simulate(
     throw: bool = True,
     records_per_chunk: int | None = None,
     checkpointer: Checkpointer | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Trajectory:
     """Trains a network and records quantities at the asked-for learning times.
 
     What is passed is what is trained on: moments (exact for linear networks, and as cheap for a million samples as for ten), a
-    `Batch`, the training part of a `Split` (then "validation_loss" and "test_loss" are recorded too), or the population of a task.
+    `Batch`, the training part of a `Split` (then "validation_loss" and "test_loss" are recorded too), or a task: its population
+    moments for a linear network under squared error, else fresh samples in every step.
 
     Args:
         network: the network before training.
@@ -75,78 +71,65 @@ def simulate(
     loss = SquaredError() if loss is None else loss
     ts = check_times(ts)
     check_rule(network, rule, key)
-    observers = (*default_observers(network, task), *observe)
-    program = _prepare(network, task, rule, loss, observers, key)
+    program = _prepare(network, task, plain_rule(rule), loss, (*default_observers(network, task), *observe), key)
     steps, times = snap(rule, ts)
-    state, values = run_in_chunks(
-        _chunk, program, initial_state(program), times, steps, records_per_chunk, checkpointer, progress
+    num = times.shape[0]
+    watched = checkpointer is not None or progress is not None
+    size = chunk_size(num, records_per_chunk, watched)
+    ready = Ready(advancer(ft.partial(_chunk, program), times, steps, size), initial_state(program))
+    outcome = run_chunks(
+        lambda _: ready,
+        make_chunks(1, num, size),
+        eqx.filter_eval_shape(program.measure, ready.state.params, 0),
+        None,
+        (num, size),
+        checkpointer,
+        progress,
     )
-    if throw and int(state.result) != 0:
-        raise ValueError(RESULTS[int(state.result)])
-    dims = {o.name: ("time", *o.dims) for o in program.observers}
-    coords = {name: value for o in program.observers for name, value in o.coords().items()}
-    values = {name: jnp.asarray(value) for name, value in values.items()}
+    if throw and int(outcome.result) != 0:
+        raise ValueError(RESULTS[int(outcome.result)])
     return Trajectory(
         times,
-        values,
-        dims,
-        coords,
+        outcome.values,
+        dims_of(program.observers),
+        coords_of(program.observers),
         task=task,
         rule=rule,
         loss=loss,
-        network=state.network,
-        result=state.result,  # pyright: ignore[reportArgumentType]
+        network=program.network(outcome.params),
+        result=jnp.asarray(outcome.result),
     )
 
 
-def check_rule(network: Any, rule: AbstractRule, key: PRNGKey | None) -> None:
-    """Refuses what a rule cannot do, before anything long begins."""
-    if isinstance(rule, GradientFlow) and nn.has_kinks(network):
-        raise ValueError(
-            "GradientFlow needs a smooth network, but this one has an activation with kinks (such as ReLU). "
-            "Use `Descent(learning_rate)` with a small learning rate instead."
-        )
-    if isinstance(rule, Descent) and rule.batch_size is not None and key is None:
-        raise ValueError(
-            "Descent with a batch_size draws mini-batches at random and needs a `key`, for example `jax.random.key(0)`."
-        )
+def chunk_size(num: int, asked: int | None, watched: bool) -> int:
+    """Recordings in a chunk."""
+    if asked is not None and asked < 1:
+        raise ValueError(f"records_per_chunk needs at least 1 recording, got {asked}.")
+    return min(num, (WATCHED_CHUNK if watched else num) if asked is None else asked)
 
 
-def run_in_chunks(
-    run: Callable,
-    program: Program,
-    state: State,
-    times: Array,
-    steps: Array,
-    records_per_chunk: int | None,
-    checkpointer: Checkpointer | None,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[State, dict[str, Array]]:
-    """Runs all recordings chunk by chunk; the last axis of `times` and `steps` is over recordings."""
-    num = times.shape[-1]
-    default = num if checkpointer is None and progress is None else 64
-    size = min(num, default if records_per_chunk is None else records_per_chunk)
-    gap = uniform_gap(steps)
-    # The first recording is apart: it lies 0 steps from the start where all others lie one gap apart.
-    borders = [0, *range(1, num, size), num] if gap is not None else [*range(0, num, size), num]
-    parts: list[dict] = []
-    done, chunk = 0, 0
-    if checkpointer is not None:
-        # Values so far travel with the state, so that a resumed run returns the same arrays.
-        loaded = checkpointer.load(None)
-        if loaded is not None:
-            chunk, (state, parts) = loaded
-            done = borders[chunk]
-    for start, stop in list(zip(borders, borders[1:], strict=False))[chunk:]:
-        where = slice(start, stop)
-        fixed = gap if start > 0 else None
-        state, values = run(program, state, times[..., where], steps[..., where], fixed)
-        parts.append(values)
-        done, chunk = stop, chunk + 1
-        if checkpointer is not None:
-            checkpointer.save(chunk, (state, parts))
-        if progress is not None:
-            progress(done, num)
-    axis = times.ndim - 1
-    joined = jtu.tree_map(lambda *leaves: jnp.concatenate(leaves, axis=min(axis, np.ndim(leaves[0]) - 1)), *parts)
-    return state, joined
+def advancer(run: Any, times: Array, steps: Array, size: int) -> Any:
+    """The function that runs one chunk; the last axis of `times` and `steps` is over recordings.
+
+    The last chunk is padded to the size of the others by repeating its last time, so that one compiled program serves all.
+    """
+    every_step = bool(np.all(np.diff(np.asarray(steps)) == 1)) and times.shape[-1] > 1
+
+    def advance(state: State, chunk: Chunk) -> tuple[State, dict[str, Array]]:
+        # Steps in a row have no step to repeat: there the last chunk is a program of its own.
+        stop = chunk.stop if every_step else chunk.first + size
+        where = np.minimum(np.arange(chunk.first, stop), times.shape[-1] - 1)
+        following = steps[..., min(stop, times.shape[-1] - 1)]
+        return run(state, times[..., where], steps[..., where], following, every_step, chunk.last)
+
+    return advance
+
+
+def dims_of(observers: tuple[AbstractObserver, ...]) -> dict[str, tuple[str, ...]]:
+    """The axes of what observers record."""
+    return {o.name: ("time", *o.dims) for o in observers}
+
+
+def coords_of(observers: tuple[AbstractObserver, ...]) -> dict[str, Array]:
+    """The coordinates of what observers record."""
+    return {name: value for o in observers for name, value in o.coords().items()}

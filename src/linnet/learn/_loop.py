@@ -1,0 +1,138 @@
+"""The loop in Python over compiled chunks: progress, checkpoints and Ctrl-C happen at its borders and nowhere else."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+from jaxtyping import Array
+
+from ._checkpoint import Checkpointer
+from ._program import State
+
+Progress = Callable[[int, int], None]
+
+
+class Chunk(NamedTuple):
+    """One compiled call: some recordings of some members.
+
+    Args:
+        group: which members, by the index of their group.
+        first: the first recording.
+        stop: one past the last recording.
+        last: no recording follows.
+    """
+
+    group: int
+    first: int
+    stop: int
+    last: bool
+
+
+class Ready(NamedTuple):
+    """A group of members that is ready to run.
+
+    Args:
+        advance: runs one chunk from a state.
+        state: the state before the first chunk.
+    """
+
+    advance: Callable[[State, Chunk], tuple[State, dict[str, Array]]]
+    state: State
+
+
+class Outcome(NamedTuple):
+    """What a run leaves, members first where there are any.
+
+    Args:
+        values: what was recorded.
+        params: the final parameters.
+        result: how each member ended.
+    """
+
+    values: dict[str, Any]
+    params: Any
+    result: Any
+
+
+def make_chunks(groups: int, records: int, size: int) -> list[Chunk]:
+    """All chunks in the order in which they run."""
+    borders = [(start, min(start + size, records)) for start in range(0, records, size)]
+    return [Chunk(g, a, b, b == records) for g in range(groups) for a, b in borders]
+
+
+def run_chunks(
+    prepare: Callable[[int], Ready],
+    chunks: list[Chunk],
+    shapes: dict[str, Any],
+    members: int | None,
+    plan: tuple[int, ...],
+    checkpointer: Checkpointer | None,
+    progress: Progress | None,
+) -> Outcome:
+    """Runs all chunks, from where a checkpoint left off if there is one.
+
+    Args:
+        prepare: makes a group of members ready.
+        chunks: what to run.
+        shapes: shape and dtype of every quantity at one time for one member.
+        members: how many members a group has; `None` for a single network without an axis of members.
+        plan: numbers that decide the last bits of the result, such as the sizes of chunks; a checkpoint of another plan is not used.
+        checkpointer: keeps the state at chunk borders.
+        progress: called at chunk borders with the number of recordings done and of all.
+
+    Returns:
+        What was recorded, the final parameters and the results.
+    """
+    groups, records = chunks[-1].group + 1, chunks[-1].stop
+    total = groups * records
+    if len(chunks) == 1 and checkpointer is None:
+        ready = prepare(0)
+        state, values = ready.advance(ready.state, chunks[0])
+        if progress is not None:
+            jax.block_until_ready(values)
+            progress(total, total)
+        return Outcome(values, state.params, state.result)
+
+    lead = () if members is None else (groups * members,)
+    axis = len(lead)
+    ready, group = prepare(0), 0
+    state = ready.state
+    kept = {
+        "plan": np.asarray(plan, np.int64),
+        "values": {n: np.zeros((*lead, records, *s.shape), s.dtype) for n, s in shapes.items()},
+        "params": jtu.tree_map(lambda p: np.zeros((*lead, *p.shape[axis:]), p.dtype), state.params),
+        "result": np.zeros(lead, np.int32),
+    }
+    done = 0
+    if checkpointer is not None:
+        loaded = checkpointer.load({"kept": kept, "state": state})
+        if loaded is not None and np.array_equal(loaded[0]["kept"]["plan"], kept["plan"]):
+            # Read arrays may be read-only.
+            kept = jtu.tree_map(np.array, loaded[0]["kept"])
+            state, done = jtu.tree_map(jnp.asarray, loaded[0]["state"]), loaded[1]
+            if done < len(chunks) and chunks[done].group != group:
+                group = chunks[done].group
+                ready = prepare(group)
+                state = state if chunks[done].first > 0 else ready.state
+    for index, chunk in enumerate(chunks[done:], start=done):
+        if chunk.group != group:
+            group = chunk.group
+            ready = prepare(group)
+            state = ready.state
+        state, values = ready.advance(state, chunk)
+        rows = () if members is None else (slice(group * members, (group + 1) * members),)
+        width = chunk.stop - chunk.first
+        for name, value in values.items():
+            taken = np.asarray(value)[(slice(None),) * axis + (slice(0, width),)]
+            kept["values"][name][(*rows, slice(chunk.first, chunk.stop))] = taken
+        if chunk.last:
+            jtu.tree_map(lambda into, p: into.__setitem__(rows or ..., np.asarray(p)), kept["params"], state.params)
+            kept["result"][rows or ...] = np.asarray(state.result)
+        if checkpointer is not None:
+            checkpointer.save({"kept": kept, "state": state}, index + 1)
+        if progress is not None:
+            progress(chunk.group * records + chunk.stop, total)
+    return Outcome(*jtu.tree_map(jnp.asarray, (kept["values"], kept["params"], kept["result"])))

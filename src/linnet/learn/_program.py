@@ -1,0 +1,55 @@
+"""What a run is made of: the program that stays the same, and the state that changes."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.random as jr
+from jaxtyping import Array, Float, Int
+
+from .._rule import AbstractRule
+from .._types import PRNGKey
+from ._objective import AbstractObjective
+from ._observer import AbstractObserver, measure_all
+
+
+class Program(eqx.Module):
+    """All that stays the same during a run: what is descended, how, and what is measured."""
+
+    objective: AbstractObjective
+    rule: AbstractRule
+    observers: tuple[AbstractObserver, ...]
+    task: Any
+    initial: Any
+    key: PRNGKey | None
+
+    def network(self, params: Any) -> Any:
+        """The network with these parameters."""
+        return eqx.combine(params, eqx.filter(self.initial, eqx.is_inexact_array, inverse=True))
+
+    def measure(self, params: Any, index: Array | int) -> dict[str, Array]:
+        """All quantities at these parameters; an observer that needs randomness gets a key of the step or recording."""
+        key = None if self.key is None else jr.fold_in(jr.fold_in(self.key, 2), index)
+        return measure_all(self.observers, self.network(params), self.initial, self.task, key)
+
+    def gradient(self, params: Any, objective: AbstractObjective) -> Any:
+        """The gradient of an objective by the parameters."""
+        return jax.grad(lambda p: objective(self.network(p)))(params)
+
+
+class State(eqx.Module):
+    """All that changes during a run, and so all that a checkpoint must hold; arrays only.
+
+    Args:
+        params: the inexact arrays of the network.
+        memory: of a descent: the optax transformation's state and the order of samples in this epoch.
+        step: how many steps were taken.
+        time: learning time of a flow.
+        result: a code of `linnet.RESULTS`.
+    """
+
+    params: Any
+    memory: Any
+    step: Int[Array, "*member"]
+    time: Float[Array, "*member"]
+    result: Int[Array, "*member"]
