@@ -21,11 +21,11 @@ class Saxe2014Chaos:
 
     study: ClassVar[str] = "saxe2014-chaos"
 
-    width: int = 300
+    width: int = 200
     layers: int = 100
     gains: tuple[float, ...] = (0.9, 1.0, 1.1)
     factors: tuple[int, ...] = (2, 10, 50)
-    seeds: int = 20
+    seeds: int = 5
     seed: int = 0
 
     def __post_init__(self) -> None:
