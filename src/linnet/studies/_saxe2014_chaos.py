@@ -133,8 +133,8 @@ def saxe2014_chaos(config: Saxe2014Chaos, *, key: PRNGKey, progress: Callable[[s
         draw("edge_of_chaos", "Activity through the layers (left) and the singular values of the end-to-end Jacobian "
              "(right): only at gain 1 and slightly above do signals and gradients both arrive.",
              lambda canvas: _plot_edge(canvas, gains, activity, singular)),
-        draw("kurtosis", "Singular values of products of Gaussian matrices: the more factors, the more mass at zero and "
-             "in the tail, while products of orthogonal matrices keep every singular value at 1.",
+        draw("kurtosis", "Singular values of products of Gaussian matrices: the more factors, the more mass at zero "
+             "and in the tail, while products of orthogonal matrices keep every singular value at 1.",
              lambda canvas: _plot_products(canvas, factors, [np.asarray(v) for v, _ in products])),
     )  # fmt: skip
     return Findings(claims, figures, {"chaos": xr.Dataset(data, coords)})
