@@ -39,8 +39,8 @@ class DeepLinear(AbstractLinearNetwork):
         )
         if not shapes or not chained:
             raise ValueError(
-                "DeepLinear needs at least one weight, each of shape (out, in), first layer first, with the out of a layer the in of "
-                f"the next; got {shapes}."
+                "DeepLinear needs at least one weight, each of shape (out, in), first layer first, with the out of a "
+                f"layer the in of the next; got {shapes}."
             )
 
     @property
@@ -58,7 +58,7 @@ class DeepLinear(AbstractLinearNetwork):
 
 
 def chain(weights: Sequence[Float[Array, "_ _"]]) -> Float[Array, "out in"]:
-    """The product $W_D \\cdots W_1$, multiplied in the cheapest order that a network's shape suggests (from the narrow end)."""
+    r"""The product $W_D \cdots W_1$, multiplied from the narrower end of the network."""
     if weights[-1].shape[0] <= weights[0].shape[1]:
         product = weights[-1]
         for weight in weights[-2::-1]:

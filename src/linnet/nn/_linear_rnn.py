@@ -8,14 +8,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._cite import cite
-from ._network import AbstractRecurrent, run_steps
+from ._network import AbstractRecurrent
 
 
 @cite("proca2025learning")
 class LinearRNN(AbstractRecurrent):
     r"""$h_{t+1} = W_h h_t + W_x x_t$, $y_t = W_y h_{t+1}$: the output is read after the input of its step has entered.
 
-    The last of $T$ inputs therefore meets $W_h^0$: $y_T = \sum_{i=1}^{T} W_y W_h^{T-i} W_x x_i$, and $T = 1$ is a two-layer linear network.
+    The last of $T$ inputs therefore meets $W_h^0$: $y_T = \sum_{i=1}^{T} W_y W_h^{T-i} W_x x_i$, and $T = 1$ is a
+    two-layer linear network.
 
     Args:
         input_weights: $W_x$.
@@ -24,6 +25,15 @@ class LinearRNN(AbstractRecurrent):
 
     Raises:
         ValueError: if the shapes do not fit.
+
+    !!! example
+        ```python
+        import jax.numpy as jnp, jax.random as jr
+        import linnet as ln
+
+        net = ln.nn.fan_in(0.5)(ln.nn.LinearRNN, (2, 16, 1), key=jr.key(0))  # 2 inputs, 16 hidden units, 1 output
+        ys, state = net(jnp.ones((10, 2)))  # outputs at all 10 steps, and the state to go on from
+        ```
     """
 
     input_weights: Float[Array, "hidden in"] = eqx.field(converter=jnp.asarray)
@@ -35,7 +45,8 @@ class LinearRNN(AbstractRecurrent):
         hidden = shapes[0][0]
         if any(len(s) != 2 for s in shapes) or shapes[1] != (hidden, hidden) or shapes[2][1] != hidden:
             raise ValueError(
-                "LinearRNN needs input_weights (hidden, in), recurrent_weights (hidden, hidden) and output_weights (out, hidden), "
+                "LinearRNN needs input_weights (hidden, in), recurrent_weights (hidden, hidden) and output_weights "
+                "(out, hidden), "
                 f"got {shapes[0]}, {shapes[1]} and {shapes[2]}."
             )
 
@@ -53,13 +64,25 @@ class LinearRNN(AbstractRecurrent):
         state = self.recurrent_weights @ state + self.input_weights @ x
         return state, self.output_weights @ state
 
+    @eqx.filter_jit
     def __call__(self, xs: Float[Array, "step in"], state: Any = None) -> tuple[Float[Array, "step out"], Any]:
-        return run_steps(self, xs, state)
+        def advance(state: Array, drive: Array) -> tuple[Array, Array]:
+            state = self.recurrent_weights @ state + drive
+            return state, state
 
+        # What does not depend on the state is one product over all steps, outside the loop.
+        final, states = jax.lax.scan(advance, self.init_state() if state is None else state, xs @ self.input_weights.T)
+        return states @ self.output_weights.T, final
+
+    @eqx.filter_jit
     def impulse_response(self, num_steps: int) -> Float[Array, "lag out in"]:
         """The maps $W_y W_h^k W_x$ for the lags $k = 0, \\dots, T - 1$."""
+        narrow_end = self.output_weights.shape[0] <= self.input_weights.shape[1]
 
-        def advance(back: Float[Array, "out hidden"], _: None) -> tuple[Array, Array]:
-            return back @ self.recurrent_weights, back @ self.input_weights
+        def advance(side: Array, _: None) -> tuple[Array, Array]:
+            return (side @ self.recurrent_weights if narrow_end else self.recurrent_weights @ side), side
 
-        return jax.lax.scan(advance, self.output_weights, length=num_steps)[1]
+        # Powers of W_h are only ever multiplied onto the narrower of the two outer weights.
+        start = self.output_weights if narrow_end else self.input_weights
+        sides = jax.lax.scan(advance, start, length=num_steps)[1]
+        return sides @ self.input_weights if narrow_end else self.output_weights @ sides

@@ -1,0 +1,28 @@
+"""The mean loss of a network over samples."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .. import tasks
+from .._loss import AbstractLoss
+from ._network import apply
+
+
+def sample_loss(network: Any, batch: tasks.Batch, loss: AbstractLoss) -> Float[Array, ""]:
+    """The mean over a batch of the loss of each example, a sum over outputs and (where targets have them) unmasked
+    steps.
+
+    Where the targets of sequences have no steps, they are those of the last step.
+    """
+    predictions = jax.vmap(lambda x: apply(network, x))(batch.x)
+    if predictions.ndim == 3 and batch.y.ndim == 2:
+        predictions = predictions[:, -1]
+    losses = loss(predictions, batch.y)
+    if losses.ndim == 2:
+        losses = jnp.sum(losses if batch.mask is None else jnp.where(batch.mask, losses, 0), axis=1)
+    if batch.weight is None:
+        return jnp.mean(losses)
+    return jnp.sum(batch.weight * losses) / jnp.sum(batch.weight)
