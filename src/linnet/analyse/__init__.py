@@ -1,1 +1,27 @@
-"""What a trained thing is: spectra, kernels, balance, alignment."""
+"""What a trained thing is: spectra, kernels, balance, alignment. Pure functions of networks and moments."""
+
+from ._alignment import mode_alignment as mode_alignment
+from ._balance import balance_matrices as balance_matrices, balancedness as balancedness
+from ._linear_map import (
+    BestLinearMap as BestLinearMap,
+    best_linear_map as best_linear_map,
+    linear_response as linear_response,
+)
+from ._sharpness import (
+    largest_eigenvalue as largest_eigenvalue,
+    largest_stable_rate as largest_stable_rate,
+    largest_stable_rate_at_minimum as largest_stable_rate_at_minimum,
+    sharpness as sharpness,
+)
+from ._spectra import (
+    recurrent_eigenvalues as recurrent_eigenvalues,
+    singular_values as singular_values,
+    weight_names as weight_names,
+    weight_norms as weight_norms,
+    weight_singular_values as weight_singular_values,
+)
+from ._tangent_kernel import (
+    kernel_distance as kernel_distance,
+    linear_tangent_kernel as linear_tangent_kernel,
+    tangent_kernel as tangent_kernel,
+)
