@@ -6,6 +6,7 @@ from ._files import StoreError as StoreError, sentence as sentence, write as wri
 from ._identity import file_digest as file_digest, identity as identity
 from ._index import find_run as find_run, runs as runs
 from ._run import (
+    CITATIONS as CITATIONS,
     FAILED as FAILED,
     FINISHED as FINISHED,
     INTERRUPTED as INTERRUPTED,

@@ -3,8 +3,8 @@
 import io
 from typing import Any, TypeVar
 
-from ._run import RunFolder
-from ._stage import read_checkpoint, write_checkpoint
+from ._run import CHECKPOINTS, RunFolder
+from ._stage import SUFFIX, read_checkpoint, write_checkpoint
 
 _State = TypeVar("_State")
 
@@ -50,8 +50,13 @@ class FolderCheckpointer:
         import equinox as eqx
 
         bare, buffer = _without_keys(state), io.BytesIO()
+        self._run.log(stage=self._name, chunk=int(index))
         eqx.tree_serialise_leaves(buffer, bare)
         write_checkpoint(self._run, self._name, {"index": int(index), "leaves": _signature(bare)}, buffer.getvalue())
+
+    def remove(self) -> None:
+        """Forgets the state, once the result of the whole loop is kept elsewhere."""
+        (self._run.path / CHECKPOINTS / f"{self._name}{SUFFIX}").unlink(missing_ok=True)
 
 
 def _is_key(leaf: Any) -> bool:

@@ -63,8 +63,8 @@ class RunFolder:
         return _files.write(path, content)
 
     def log(self, **record: Any) -> None:
-        """Appends a line to `metrics.jsonl`."""
-        _files.append(self.path / METRICS, json.dumps(record, ensure_ascii=False))
+        """Appends a line to `metrics.jsonl`, with the time; what follows the last checkpoint is cut on resume."""
+        _files.append(self.path / METRICS, json.dumps({"at": now()} | record, ensure_ascii=False))
 
     @property
     def metrics_size(self) -> int:
@@ -93,6 +93,11 @@ class RunFolder:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    def discard(self) -> None:
+        """Removes the folder, for a run that never began. Never fails: what cannot be removed stays, as interrupted."""
+        self.release()
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def clear(self) -> None:
         """Removes everything but the lock."""

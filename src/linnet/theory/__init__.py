@@ -2,4 +2,5 @@
 
 from ._moment_flow import MomentFlow as MomentFlow
 from ._predict import predict as predict
+from ._registry import THEORIES as THEORIES
 from ._theory import AbstractTheory as AbstractTheory, Assumption as Assumption

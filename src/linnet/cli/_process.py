@@ -1,0 +1,46 @@
+"""What the command line sets up for its own process: float64, and progress bars on standard error."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+
+def prepare() -> None:
+    """Switches JAX to float64, in which theories are compared. No other part of linnet touches a setting of JAX."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+
+
+@contextlib.contextmanager
+def stages(name: str, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A line that names the stage a study is in, on a terminal only."""
+    with bars(quiet) as progress:
+        yield lambda stage: progress(f"{name}: {stage}", 0, 0)
+
+
+@contextlib.contextmanager
+def bars(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Progress bars on standard error, one for each stage; nothing where that is no terminal, or with `--json`.
+
+    Gives a function `progress(stage, done, total)`; with a total of 0 the bar only shows that something goes on.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+        tasks: dict[str, int] = {}
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                for task in tasks.values():  # A new stage means that the ones before are done.
+                    display.update(display.task_ids[task], total=1, completed=1)
+                tasks[stage] = len(tasks)
+                display.add_task(stage, total=total or None)
+            display.update(display.task_ids[tasks[stage]], completed=done, total=total or None)
+
+        yield progress

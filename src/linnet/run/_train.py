@@ -1,0 +1,150 @@
+"""The simulated road of `linnet learn`: ensembles, linear ones on moments and nonlinear ones on samples."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float
+
+from .. import analyse, learn, tasks
+from .._loss import AbstractLoss
+from .._types import PRNGKey
+from ..config import LearnConfig
+from ._networks import Spec
+from ._predict import halves
+from ._problem import Problem, cast
+
+Progress = Callable[[int, int], None]
+
+#: Nonlinear networks are slower than linear ones (half of all ReLU units are silent), so they get this much more time.
+LONGER = 2.5
+
+#: More samples than this are not trained on by steps; the linear networks see all rows through their moments.
+MOST_SAMPLES = 4096
+
+#: Recordings between two checkpoints.
+RECORDS = 50
+
+
+class BestLinearModes(learn.AbstractObserver):
+    r"""Mode strengths of the linear map that fits a nonlinear network best, $\mathbb{E}[f(x) x^\top] \Sigma_{xx}^{-1}$.
+
+    Args:
+        fit: finds that map on some samples.
+        modes: the modes.
+    """
+
+    fit: analyse.BestLinearMap
+    modes: tasks.SingularModes
+
+    @property
+    def name(self) -> str:
+        return "mode_strengths"
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        return ("mode",)
+
+    def bind(self, network: Any, task: Any, loss: AbstractLoss) -> "BestLinearModes":
+        return self
+
+    def measure(self, network: Any, *, initial: Any, task: Any, key: PRNGKey | None) -> Float[Array, " mode"]:
+        return self.modes.mode_strengths(self.fit(network))
+
+
+def train_linear(
+    spec: Spec,
+    problem: Problem,
+    config: LearnConfig,
+    ts: np.ndarray,
+    checkpointer: learn.Checkpointer,
+    progress: Progress,
+) -> xr.Dataset:
+    """Trains an ensemble of linear networks along the gradient flow on moments."""
+    moments = problem.moments
+
+    def make(key: PRNGKey) -> tuple[Any, Any, Any]:
+        return spec.make(key), moments, learn.GradientFlow()
+
+    found, networks = _train(spec, problem, config, make, jnp.asarray(ts), (), checkpointer, progress)
+    if not problem.is_series:
+        return found
+    # For tables the rate is known beforehand; what a recurrent network ends at is not.
+    rates = eqx.filter_vmap(lambda network: analyse.largest_stable_rate(network, moments.train))(networks)
+    return found.assign_attrs(largest_stable_rate=float(np.nanmin(rates)))
+
+
+def train_nonlinear(
+    spec: Spec,
+    problem: Problem,
+    config: LearnConfig,
+    end: float,
+    rate: float,
+    checkpointer: learn.Checkpointer,
+    progress: Progress,
+) -> xr.Dataset:
+    """Trains an ensemble of nonlinear networks by full-batch gradient descent on samples in float32.
+
+    Args:
+        spec: the network.
+        problem: the data.
+        config: the settings.
+        end: the learning time to reach, if `config.steps` allow.
+        rate: the learning rate.
+        checkpointer: keeps the state.
+        progress: is told how far it is.
+    """
+    split = cast(problem.samples, jnp.float32)
+    split = eqx.tree_at(lambda s: s.train, split, _first(split.train, MOST_SAMPLES))
+    steps = min(config.steps, max(config.times - 1, math.ceil(end / rate)))
+    gap = max(1, round(steps / (config.times - 1)))
+    # Times on which the recordings lie exactly, each the same number of steps apart.
+    ts = rate * gap * np.arange(min(config.times, steps // gap + 1))
+    observer = BestLinearModes(analyse.BestLinearMap(split.train.x), cast(problem.modes, jnp.float32))
+
+    def make(key: PRNGKey) -> tuple[Any, Any, Any]:
+        return spec.make(key), split, learn.Descent(rate)
+
+    found, _ = _train(spec, problem, config, make, jnp.asarray(ts), (observer,), checkpointer, progress)
+    return found.assign_attrs(rate=rate, steps=int(gap * (len(ts) - 1)), samples=split.train.num)
+
+
+def _train(
+    spec: Spec,
+    problem: Problem,
+    config: LearnConfig,
+    make: Callable,
+    ts: Array,
+    observe: tuple,
+    checkpointer: learn.Checkpointer,
+    progress: Progress,
+) -> tuple[xr.Dataset, Any]:
+    trajectory = learn.ensemble(
+        make,
+        ts,
+        {"seed": config.seeds},
+        key=spec.key(config.seed),
+        observe=observe,
+        records_per_chunk=RECORDS,
+        checkpointer=checkpointer,
+        progress=progress,
+    )
+    num = problem.num_modes
+    dims = {name: ("seed", *trajectory.dims[name]) for name in trajectory.names() if name != "step_mode_strengths"}
+    data: dict[str, Any] = {name: (axes, np.asarray(trajectory[name])) for name, axes in dims.items()}
+    strengths = np.asarray(trajectory["mode_strengths"])
+    data["mode_strengths"] = (dims["mode_strengths"], strengths[..., :num])
+    data["half_times"] = (("seed", "mode"), halves(problem, trajectory.ts, strengths))
+    data["result"] = ("seed", np.asarray(trajectory.result))
+    coords = {"time": np.asarray(trajectory.ts), "mode": np.arange(1, num + 1), "seed": np.arange(config.seeds)}
+    return xr.Dataset(data, coords, {"network": spec.title}), trajectory.network
+
+
+def _first(batch: tasks.Batch, most: int) -> tasks.Batch:
+    """The first samples, which is an even choice: a table's rows are in parts by chance already."""
+    return batch if batch.num <= most else jax.tree.map(lambda leaf: leaf[:most], batch)
