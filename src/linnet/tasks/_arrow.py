@@ -33,8 +33,17 @@ def time_chunk(values: Any, form: str | None) -> np.ndarray:
     """
     if pa.types.is_string(values.type):
         try:
-            parsed = pd.to_datetime(values.to_pandas(), format=form or "ISO8601", utc=True)
+            parsed = pd.to_datetime(values.to_pandas().str.strip(), format=form or "ISO8601", utc=True)
         except ValueError as error:
             raise pa.ArrowInvalid(str(error)) from None
         return parsed.to_numpy("datetime64[ns]").view(np.int64)
     return values.cast(pa.timestamp("ns"), safe=False).to_numpy(zero_copy_only=False).view(np.int64)
+
+
+def is_time(cell: str, form: str | None) -> bool:
+    """Whether a string is a date of this format (`None`: ISO 8601)."""
+    try:
+        pd.to_datetime([cell], format=form or "ISO8601", utc=True)
+    except ValueError:
+        return False
+    return True

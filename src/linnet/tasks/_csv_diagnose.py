@@ -2,7 +2,9 @@
 
 import codecs
 import csv
+import dataclasses
 import io
+from collections.abc import Callable
 from typing import Any
 
 from .._errors import InputError
@@ -119,9 +121,10 @@ def _not_utf8(path: str, byte: int) -> InputError:
 def bad_field_count(path: str, line: int, got: int, width: int, delimiter: str) -> InputError:
     """The sentence for a row that is too short or too long."""
     name = {"\t": "tab"}.get(delimiter, delimiter)
+    fields = "1 field" if got == 1 else f"{got} fields"
     return InputError(
-        f"{path} is ragged: line {line} has {got} fields, but the header has {width} (fields are separated by "
-        f"{name!r}). Correct that line."
+        f"{path} is ragged: line {line} has {fields}, but the header has {width} (fields are separated by {name!r}). "
+        "Correct that line."
     )
 
 
@@ -139,14 +142,28 @@ def ragged_line(stream: Any, delimiter: str, width: int, path: str) -> InputErro
     return None
 
 
-def bad_value(stream: Any, delimiter: str, decimal: str, numeric: dict[int, str], path: str) -> InputError | None:
-    """The first cell of a column of numbers (or of true and false) that is none.
+@dataclasses.dataclass(frozen=True)
+class Expected:
+    """What the cells of a column should be.
+
+    Args:
+        name: of the column.
+        held: what it holds, in words.
+        fits: whether a cell is that.
+    """
+
+    name: str
+    held: str
+    fits: Callable[[str], bool]
+
+
+def bad_value(stream: Any, delimiter: str, expected: dict[int, Expected], path: str) -> InputError | None:
+    """The first cell that is not what its column holds.
 
     Args:
         stream: the file's bytes, from the start.
         delimiter: between fields.
-        decimal: of numbers.
-        numeric: the name of the column at each position that is to be checked.
+        expected: what to look for at each position of a row.
         path: for the message.
     """
     reader = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), delimiter=delimiter)
@@ -155,12 +172,12 @@ def bad_value(stream: Any, delimiter: str, decimal: str, numeric: dict[int, str]
         if header:
             header = not row
             continue
-        for position, name in numeric.items() if row else ():
+        for position, column in expected.items() if row else ():
             cell = row[position].strip()
-            if cell not in MISSING and not is_number(cell, decimal) and cell.lower() not in ("true", "false"):
+            if cell not in MISSING and not column.fits(cell):
                 return InputError(
-                    f"Column {name!r} of {path} holds numbers, but {cell!r} in line {reader.line_num}. Correct it, "
-                    "leave the "
-                    "cell empty if the value is missing, or leave the column out by columns=[...] (--columns)."
+                    f"Column {column.name!r} of {path} holds {column.held}, but {cell!r} in line {reader.line_num}. "
+                    "Correct it, leave the cell empty if the value is missing, or leave the column out by "
+                    "columns=[...] (--columns)."
                 )
     return None

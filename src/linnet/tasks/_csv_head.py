@@ -146,7 +146,7 @@ def _kind(column: Sequence[tuple[int, str]], decimal: str) -> tuple[str, str | N
         return _time_kind(cells)
     if 2 * sum(numeric) >= len(cells) and len(set(cells)) > _MIXED_CATEGORIES:
         line, cell = column[numeric.index(False)]
-        return OTHER, f"numbers, but {cell!r} in line {line}"
+        return OTHER, f"numbers, and {cell!r} in line {line}"
     return TEXT, None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from .._errors import InputError
 from .._types import PRNGKey
 from ._batch import Batch, Split
-from ._moments import AbstractMoments, Moments, TemporalMoments
+from ._moments import Moments, TemporalMoments
 from ._parts import PARTS
 from ._reading import Reading
 from ._scale import FittedScale, Scaling
@@ -78,7 +78,7 @@ class FileTask(AbstractTask):
             raise InputError(f"sample needs at least 1 example, got {num}.")
         return _pick(self.parts.train, jr.randint(key, (num,), 0, self.parts.train.num))
 
-    def moments(self) -> AbstractMoments:
+    def moments(self) -> Moments | TemporalMoments:
         """The moments of the training part, made of every row of it."""
         return self.part_moments.train
 

@@ -86,17 +86,15 @@ class Gaps:
                 f"No row of {self._path} is whole: {shown}{more}. Leave such columns out by columns=[...] (--columns)."
             )
         raise InputError(
-            f"Finite values are needed, but in {self._path} {shown}{more}. Correct them, or go on without these "
+            f"Finite values are needed, but in {self._path} {shown}{more}. Correct them, or go on without the "
             f"{self.dropped:,} of {self.seen:,} rows by drop_missing=True (--drop-missing)."
         )
 
     def _where(self, name: str, count: int) -> str:
         first = ", ".join(str(row) for row in self._first[name])
-        return (
-            f" (row {first})"
-            if count == 1
-            else f" values (rows {first}{', ...' if count > _FIRST else ''}, counted from 1)"
-        )
+        if count == 1:
+            return f" value (row {first}, counted from 1)"
+        return f" values (rows {first}{', ...' if count > _FIRST else ''}, counted from 1)"
 
 
 def check_size(path: str, name: str, values: np.ndarray) -> None:

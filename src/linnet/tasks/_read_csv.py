@@ -1,5 +1,6 @@
 """CSV: sniffed delimiter, checked encoding, strict row lengths, read by Arrow in blocks."""
 
+import functools as ft
 import gzip
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,8 +11,8 @@ import pyarrow as pa
 import pyarrow.csv
 
 from .._errors import InputError
-from ._arrow import text_chunk, time_chunk
-from ._csv_diagnose import MISSING, CheckedStream, bad_value, check_encoding, ragged_line
+from ._arrow import is_time, text_chunk, time_chunk
+from ._csv_diagnose import MISSING, CheckedStream, Expected, bad_value, check_encoding, is_number, ragged_line
 from ._csv_head import read_head
 from ._source import BOOLEAN, NUMBER, TIME, AbstractSource, Chunk
 
@@ -52,7 +53,8 @@ class CsvSource(AbstractSource):
         head = self._head
         keys = {name: f"c{head.positions[name]}" for name in columns}
         types = {key: pa.float64() if self.kinds[name] == NUMBER else pa.string() for name, key in keys.items()}
-        block = int(np.clip(size * head.row_bytes, 1 << 20, 1 << 24))
+        # Small blocks, because Arrow reads many of them ahead.
+        block = int(np.clip(size * head.row_bytes, 1 << 18, 1 << 21))
         with CheckedStream(self._open(), head.start, self.path) as stream:
             try:
                 reader = pyarrow.csv.open_csv(
@@ -104,7 +106,18 @@ class CsvSource(AbstractSource):
             found = ragged_line(stream, head.delimiter, head.width, self.path)
         if found is not None:
             return found
-        numeric = {head.positions[name]: name for name in columns if self.kinds[name] in (NUMBER, BOOLEAN)}
+        expected = {head.positions[name]: held for name in columns if (held := self._expected(name)) is not None}
         with self._open() as stream:
-            found = bad_value(stream, head.delimiter, head.decimal, numeric, self.path)
+            found = bad_value(stream, head.delimiter, expected, self.path)
         return found or InputError(f"{self.path} cannot be read as a table: {str(error).splitlines()[0]}.")
+
+    def _expected(self, name: str) -> Expected | None:
+        kind = self.kinds[name]
+        if kind == NUMBER:
+            return Expected(name, "numbers", ft.partial(is_number, decimal=self._head.decimal))
+        if kind == BOOLEAN:
+            return Expected(name, "true and false", lambda cell: cell.lower() in ("true", "false"))
+        if kind == TIME:
+            form = self._head.time_formats[name]
+            return Expected(name, "dates" if form is None else f"dates like {form}", ft.partial(is_time, form=form))
+        return None

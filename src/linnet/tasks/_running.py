@@ -13,16 +13,24 @@ class RunningMoments:
     z_a$. A chunk may have more columns than the ones before it; earlier rows then count as zero in the new columns (a
     category not met so far).
 
+    Rows are taken relative to the first chunk's mean, so that a large offset costs no digits either.
+
     Attributes:
         num: rows so far.
-        mean, scatter: as above, float64.
+        scatter: as above, float64.
         low, high: the extremes of each column, by which a constant one is known without rounding.
     """
 
     def __init__(self) -> None:
         self.num = 0
-        self.mean, self.scatter = np.zeros(0), np.zeros((0, 0))
+        self.scatter = np.zeros((0, 0))
         self.low, self.high = np.zeros(0), np.zeros(0)
+        self._shift, self._mean = np.zeros(0), np.zeros(0)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """The mean of each column."""
+        return self._shift + self._mean
 
     def add(self, rows: np.ndarray) -> None:
         """Takes in a chunk, `"row column"`."""
@@ -30,36 +38,41 @@ class RunningMoments:
         num = rows.shape[0]
         if num == 0:
             return
+        if not self.num:
+            self._shift = rows.mean(axis=0)
+        low, high = rows.min(axis=0), rows.max(axis=0)
+        rows = rows - self._shift
         mean = rows.mean(axis=0)
-        centred = rows - mean
+        rows -= mean
         total = self.num + num
-        delta = mean - self.mean
-        self.scatter += centred.T @ centred
+        delta = mean - self._mean
+        self.scatter += rows.T @ rows
         if self.num:
             self.scatter += np.outer(delta, delta * (self.num * num / total))
-        self.mean = self.mean + delta * (num / total)
-        low, high = rows.min(axis=0), rows.max(axis=0)
+        self._mean = self._mean + delta * (num / total)
         self.low = np.minimum(self.low, low) if self.num else low
         self.high = np.maximum(self.high, high) if self.num else high
         self.num = total
 
     def widen(self, width: int) -> None:
         """Adds columns that were zero in all rows so far."""
-        more = width - len(self.mean)
+        more = width - len(self._mean)
         if more > 0:
-            self.mean, self.low, self.high = (np.pad(values, (0, more)) for values in (self.mean, self.low, self.high))
+            self._shift, self._mean = np.pad(self._shift, (0, more)), np.pad(self._mean, (0, more))
+            self.low, self.high = np.pad(self.low, (0, more)), np.pad(self.high, (0, more))
             self.scatter = np.pad(self.scatter, (0, more))
 
     def select(self, columns: np.ndarray) -> "RunningMoments":
         """The same for some of the columns, in a new order."""
         part = RunningMoments()
-        part.num, part.mean, part.scatter = self.num, self.mean[columns], self.scatter[np.ix_(columns, columns)]
+        part.num, part.scatter = self.num, self.scatter[np.ix_(columns, columns)]
+        part._shift, part._mean = self._shift[columns], self._mean[columns]
         part.low, part.high = self.low[columns], self.high[columns]
         return part
 
     def about(self, centre: np.ndarray) -> np.ndarray:
         r"""The second moments about a centre, $S/n + (\bar z - c)(\bar z - c)^\top$."""
-        offset = self.mean - centre
+        offset = self._mean - (centre - self._shift)
         return self.scatter / self.num + np.outer(offset, offset)
 
 

@@ -64,7 +64,7 @@ def read_table(
     columns, dropped = _useful_inputs(encoder, inputs, running, source)
     outputs = np.concatenate(list(target_slots.values()))
     is_number = np.array([encoder.slots[slot].label is None for slot in outputs])
-    column_names = tuple(encoder.slot_name(slot) for slot in columns)
+    column_names = tuple(encoder.slot_name(slot) for slot in columns.tolist())
     fitted = scale.fit(train.select(columns), column_names)
     about = train.select(outputs)
     y_scale = scale.fit_targets(np.sqrt(np.diagonal(about.scatter) / about.num), is_number)
@@ -96,7 +96,7 @@ def read_table(
         y_scale=y_scale,
         dtype=dtype,
         column_names=column_names,
-        output_names=tuple(encoder.slot_name(slot) for slot in outputs),
+        output_names=tuple(encoder.slot_name(slot) for slot in outputs.tolist()),
         reading=reading,
         shares=fractions.shares,
     )
