@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -352,6 +353,10 @@ def test_other_options(file):
     refuses("chunk_size", from_table, path, "y", chunk_size=0)
     for split in ((0.5, 0.2, 0.2), (0.0, 0.5, 0.5), (1.2, -0.1, -0.1), (float("nan"), 0.0, 0.0)):
         refuses("three shares.*sum to 1", from_table, path, "y", split=split)
+    refuses("floating one.*int32", from_table, path, "y", dtype="int32")
+    with jax.enable_x64(False):
+        refuses("jax_enable_x64", from_series, path, window=3, dtype="float64")
+        assert from_table(path, "y", seed=-1).moments().xx.dtype == "float32"
     refuses("three shares", inspect.unwrap(as_fractions), (0.5, 0.5))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -91,6 +92,22 @@ def _pick(batch: Batch, rows) -> Batch:
     return Batch(jnp.take(batch.x, rows, axis=0), jnp.take(batch.y, rows, axis=0))
 
 
+def result_dtype(dtype: Any) -> Any:
+    """The dtype of results: float64 if x64 is on, else float32, unless another one is asked for.
+
+    Raises:
+        InputError: if it is not floating, or float64 while x64 is off.
+    """
+    if dtype is None:
+        return jnp.result_type(float)
+    asked = jnp.dtype(dtype)
+    if not jnp.issubdtype(asked, jnp.floating):
+        raise InputError(f"dtype needs to be a floating one, such as float32, got {asked}.")
+    if jax.dtypes.canonicalize_dtype(asked) != asked:
+        raise InputError(f"dtype={asked} needs jax.config.update('jax_enable_x64', True) first, or ask for float32.")
+    return asked
+
+
 def finish(
     *,
     samples: Sequence[tuple[np.ndarray, np.ndarray] | None],
@@ -104,8 +121,7 @@ def finish(
     reading: Reading,
     shares: tuple[float, float, float],
 ) -> FileTask:
-    """From NumPy's float64 to a task in JAX arrays of one dtype (by default float64 if x64 is on, else float32)."""
-    dtype = jnp.result_type(float) if dtype is None else jnp.dtype(dtype)
+    """From NumPy's float64 to a task in JAX arrays of one dtype."""
 
     def cast(values: np.ndarray | None) -> Any:
         return None if values is None else jnp.asarray(values, dtype)

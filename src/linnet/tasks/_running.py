@@ -128,7 +128,7 @@ class Reservoir:
 def hashed(numbers: np.ndarray, seed: int) -> np.ndarray:
     """Pseudo-random 64-bit integers, a function of each number and the seed alone (SplitMix64)."""
     with np.errstate(over="ignore"):
-        start = _mix(np.asarray([seed], np.uint64) + np.uint64(0x9E3779B97F4A7C15))
+        start = _mix(np.asarray([seed % 2**64], np.uint64) + np.uint64(0x9E3779B97F4A7C15))
         return _mix(start + (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))
 
 

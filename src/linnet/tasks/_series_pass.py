@@ -8,7 +8,7 @@ import numpy as np
 
 from .._errors import InputError
 from ._clock import Clock
-from ._file_task import FileTask, finish
+from ._file_task import FileTask, finish, result_dtype
 from ._lagged import LaggedMoments, Windows
 from ._missing import Gaps, check_size
 from ._parts import PARTS, TRAIN, Fractions
@@ -55,6 +55,7 @@ def read_series(
     notes: tuple[str, ...],
 ) -> FileTask:
     """Reads any source; arguments as in `from_series`, with the columns settled."""
+    dtype = result_dtype(dtype)
     values = chosen.values
     targets = chosen.targets or chosen.inputs
     total = source.num_rows()

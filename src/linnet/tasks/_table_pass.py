@@ -9,7 +9,7 @@ import numpy as np
 
 from .._errors import InputError
 from ._encode import TableEncoder
-from ._file_task import FileTask, finish
+from ._file_task import FileTask, finish, result_dtype
 from ._missing import Gaps
 from ._parts import PARTS, TRAIN, Fractions
 from ._reading import ColumnReading, Reading
@@ -35,6 +35,7 @@ def read_table(
     dtype: Any,
 ) -> FileTask:
     """Reads any source; arguments as in `from_table`, with the columns settled."""
+    dtype = result_dtype(dtype)
     names = (*inputs, *targets)
     warn_of_memory(6 * 8 * len(names) ** 2, f"{len(names):,} columns")
     encoder, gaps = TableEncoder(source, inputs, targets, classes), Gaps(source.path, names)
