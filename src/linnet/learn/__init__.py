@@ -4,4 +4,12 @@ from .._rule import AbstractRule as AbstractRule, Descent as Descent, GradientFl
 from ._checkpoint import Checkpointer as Checkpointer
 from ._ensemble import ensemble as ensemble
 from ._observer import AbstractObserver as AbstractObserver, Loss as Loss, ModeStrengths as ModeStrengths
+from ._observers_accuracy import Accuracy as Accuracy
+from ._observers_kernel import KernelDistance as KernelDistance
+from ._observers_map import ModeAlignment as ModeAlignment, SingularValues as SingularValues
+from ._observers_weights import (
+    Balancedness as Balancedness,
+    RecurrentEigenvalues as RecurrentEigenvalues,
+    WeightNorms as WeightNorms,
+)
 from ._simulate import simulate as simulate

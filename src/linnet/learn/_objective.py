@@ -51,7 +51,7 @@ class SampleObjective(AbstractObjective):
     loss: AbstractLoss
 
     def __call__(self, network: Any) -> Float[Array, ""]:
-        return sample_loss(network, self.batch, self.loss)
+        return nn.sample_loss(network, self.batch, self.loss)
 
     def first_order(self, batch_size: int | None) -> Int[Array, " num"] | None:
         return None if batch_size is None else jnp.arange(self.batch.num, dtype=jnp.int32)
@@ -99,24 +99,6 @@ class FreshObjective(AbstractObjective):
         return SampleObjective(batch, self.loss), order
 
 
-def sample_loss(network: Any, batch: tasks.Batch, loss: AbstractLoss) -> Float[Array, ""]:
-    """The mean loss of a network over the examples of a batch."""
-    predictions = jax.vmap(lambda x: nn.apply(network, x))(batch.x)
-    if predictions.ndim == 3 and batch.y.ndim == 2:
-        predictions = predictions[:, -1]
-    losses = loss(predictions, batch.y)
-    if losses.ndim == 2:
-        losses = jnp.sum(losses if batch.mask is None else jnp.where(batch.mask, losses, 0), axis=1)
-    if batch.weight is None:
-        return jnp.mean(losses)
-    return jnp.sum(batch.weight * losses) / jnp.sum(batch.weight)
-
-
-def is_linear(network: Any) -> bool:
-    """Whether a network is linear in its inputs and knows its linear map."""
-    return isinstance(network, (EndToEnd, ImpulseResponse))
-
-
 #: Fresh examples on which the loss of a task without usable moments is recorded.
 _NUM_FIXED = 1024
 
@@ -141,7 +123,7 @@ def make_objective(
             )
         return SampleObjective(data, loss)
     if isinstance(data, tasks.AbstractTask):
-        if is_linear(network) and isinstance(loss, SquaredError):
+        if nn.is_linear(network) and isinstance(loss, SquaredError):
             fixed = _moment_objective(network, data, loss)
             return fixed if batch_size is None else FreshObjective(data, loss, fixed)
         if key is not None:
@@ -164,7 +146,7 @@ def make_objective(
 
 def _moment_objective(network: Any, data: Any, loss: AbstractLoss) -> MomentObjective:
     moments = tasks.as_moments(data)
-    if not is_linear(network) or not isinstance(loss, SquaredError):
+    if not nn.is_linear(network) or not isinstance(loss, SquaredError):
         raise ValueError(
             f"Moments are all that a linear network under squared error can see, but this is a {type(network).__name__} under "
             f"{type(loss).__name__}. Pass samples instead, for example `task.draw(num, key=key)`."
