@@ -19,7 +19,7 @@ net = ln.nn.small(1e-3)(ln.nn.DeepLinear, (8, 64, 15), key=jr.key(4))
 ts = jnp.linspace(0.0, 24.0, 241)
 
 simulated = ln.learn.simulate(net, task, ts)  # gradient flow from small random weights
-predicted = ln.theory.predict(net, task, ts, theory=ln.theory.DeepLinearModes())
+predicted = ln.theory.predict(net, task, ts, theory=ln.theory.SmallInitialization())
 print(predicted.theory)
 print(ln.compare.difference(simulated, predicted))
 
@@ -31,7 +31,7 @@ for mode in range(8):
     level = sum(mode >= start for start in first) - 1
     strengths = predicted["mode_strengths"][:, mode]
     axes.plot(ts, strengths, color=colours[level], linewidth=1.8)
-    dots = slice(2 * mode, None, 7)
+    dots = slice(2 * mode, None, 7 if level < 2 else 16)
     axes.plot(ts[dots], simulated["mode_strengths"][dots, mode], "o", color=colours[level], markersize=3.8)
     if mode in first:
         axes.annotate(levels[level], (ts[-1], strengths[-1]), (6, -4), textcoords="offset points", color=colours[level])
