@@ -37,7 +37,7 @@ LEVELS = [
     {"cli"},
 ]
 #: Rooms beside the levels, with those that may import them. They themselves see only the base.
-ASIDE = {"store": {"run", "cli"}, "config": {"run", "cli"}}
+ASIDE = {"store": {"run", "cli"}, "config": {"studies", "run", "cli"}}
 
 ROOMS = set().union(*LEVELS) | set(ASIDE)
 MAX_LINES = 500
@@ -316,6 +316,16 @@ def test_concrete_classes_are_final(name):
         assert not own or error or protocol, (
             f"{file}:{node.lineno}: {name} subclasses {base}, which is concrete. Abstract or final: wrap it,"
             " or lift what both share into an Abstract class."
+        )
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_protocols_can_be_checked_at_run_time(name):
+    file, node = CLASSES[name]
+    if "Protocol" in bases(node):
+        decorators = [ast.unparse(decorator).split(".")[-1] for decorator in node.decorator_list]
+        assert "runtime_checkable" in decorators, (
+            f"{file}:{node.lineno}: the protocol {name} needs @runtime_checkable; the tests check annotations as they run."
         )
 
 

@@ -1,8 +1,9 @@
 """How a run hands out its state at the borders of its chunks, so that it can be killed and resumed."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Checkpointer(Protocol):
     """Keeps the state of one run; `linnet.store` implements it with files.
 
