@@ -8,7 +8,8 @@ import equinox as eqx
 from .._types import PRNGKey
 from ._batch import Batch, Split
 from ._modes import SingularModes
-from ._moments import AbstractMoments
+from ._moments import AbstractMoments, Moments
+from ._whiten import Whitening
 
 
 class AbstractTask(eqx.Module):
@@ -37,6 +38,23 @@ class AbstractTask(eqx.Module):
     def singular_modes(self) -> SingularModes:
         """The modes of the population."""
         return self.moments().singular_modes()
+
+    def whiten(self, tolerance: float | None = None) -> Whitening:
+        """The population with white inputs, and the linear map that makes them so.
+
+        Args:
+            tolerance: directions with a variance below this part of the largest are discarded; by default rounding.
+
+        Raises:
+            ValueError: for sequences, whose steps a linear map of the inputs would mix.
+        """
+        moments = self.moments()
+        if not isinstance(moments, Moments):
+            raise ValueError(
+                "Whitening needs a task without steps, because white inputs over time would be mixtures of steps; got "
+                f"{type(moments).__name__}. Read a series with scale=Whiten() to whiten its channels."
+            )
+        return moments.whiten(tolerance)
 
 
 def as_moments(task: Any) -> AbstractMoments:
