@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Key
 
 from .._types import PRNGKey
 
@@ -38,7 +38,7 @@ class Axes(NamedTuple):
         """The number of members."""
         return int(np.prod(self.shape))
 
-    def members(self, index: np.ndarray, key: PRNGKey) -> tuple[PRNGKey, dict[str, Array]]:
+    def members(self, index: np.ndarray, key: PRNGKey) -> tuple[Key[Array, " member"], dict[str, Array]]:
         """The keys and the values of some members (the last axis runs fastest); an index beyond the end is the last member."""
         places = np.unravel_index(np.minimum(index, self.num - 1), self.shape)
         taken = {name: coord[place] for (name, coord), place in zip(self.coords.items(), places)}

@@ -1,6 +1,5 @@
 """Many networks at the cost of one: seeds and settings as axes of one compiled program."""
 
-import functools as ft
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,7 +7,6 @@ import equinox as eqx
 import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
-from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from .._loss import AbstractLoss, SquaredError
@@ -17,12 +15,12 @@ from .._types import PRNGKey
 from ._axes import make_axes
 from ._checkpoint import Checkpointer
 from ._loop import Progress, Ready, make_chunks, run_chunks
-from ._members import Members, Split, make_members, run_members
-from ._memory import default_members_per_chunk
+from ._members import Members, Split, make_members, ready_members
+from ._memory import bytes_of, draft_member, members_that_fit
 from ._observer import AbstractObserver
-from ._program import Program
+from ._parts import num_parts
 from ._shard import member_mesh, num_devices
-from ._simulate import advancer, chunk_size, coords_of, dims_of
+from ._simulate import chunk_size, coords_of, dims_of
 
 #: Bytes that the members of one chunk may use on one device; fixed, because other sizes of chunks round differently.
 MEMORY_LIMIT = 2**31
@@ -91,41 +89,38 @@ def ensemble(
     watched = checkpointer is not None or progress is not None
     num, size = ts.shape[0], chunk_size(ts.shape[0], records_per_chunk, watched)
 
-    def members(first: int, count: int, mesh: Mesh | None) -> Members:
-        keys, values = grid.members(np.arange(first, first + count), key)
+    def members(group: int) -> Members:
+        keys, values = grid.members(np.arange(group * width, (group + 1) * width), key)
         return make_members(make, keys, values, ts, loss, tuple(observe), mesh)
 
-    one = members(0, 1, None)
-    program: Program = eqx.combine(jtu.tree_map(lambda leaf: leaf[0], one.program.varied), one.program.shared)
-    params = jtu.tree_map(lambda leaf: leaf[0], one.state.params)
-    shapes = eqx.filter_eval_shape(program.measure, params, 0)
-    if members_per_chunk is None:
-        members_per_chunk = default_members_per_chunk(one, program, shapes, size, memory_limit)
-    elif members_per_chunk < 1:
+    draft = draft_member(make, *grid.members(np.zeros(1, int), key), ts, loss, tuple(observe))
+    limit = members_that_fit(draft, size, memory_limit) if members_per_chunk is None else members_per_chunk
+    if limit < 1:
         raise ValueError(f"members_per_chunk needs at least 1 member, got {members_per_chunk}.")
     devices = num_devices(mesh)
-    width = -(-min(members_per_chunk * devices, grid.num) // devices) * devices
+    parts = num_parts(min(limit, grid.num), bytes_of(draft.state.params), mesh)
+    unit = devices * parts
+    width = -(-min(limit * devices, grid.num) // unit) * unit
     groups = -(-grid.num // width)
     made: dict[int, tuple[Split, Array]] = {}
 
     def prepare(group: int) -> Ready:
-        chunk = members(group * width, width, mesh)
+        chunk = members(group)
         made[group] = chunk.made, chunk.times
-        run = ft.partial(run_members, chunk.program, mesh)
-        return Ready(advancer(run, chunk.times, chunk.steps, size), chunk.state)
+        return ready_members(chunk, parts, size, mesh)
 
     outcome = run_chunks(
         prepare,
         make_chunks(groups, num, size),
-        shapes,
+        draft.shapes,
         width,
-        (grid.num, width, num, size, devices),
+        (grid.num, width, parts, num, size, devices),
         checkpointer,
         progress,
     )
     for group in range(groups):
         if group not in made:
-            chunk = members(group * width, width, mesh)
+            chunk = members(group)
             made[group] = chunk.made, chunk.times
 
     def unfold(*leaves: Any) -> Array:
@@ -135,12 +130,13 @@ def ensemble(
 
     splits = [made[group][0] for group in range(groups)]
     times = [made[group][1] for group in range(groups)]
+    observers = draft.program.observers
     network, task, rule = eqx.combine(jtu.tree_map(unfold, *[s.varied for s in splits]), splits[0].shared)
     return Trajectory(
         times[0] if times[0].ndim == 1 else unfold(*times),
         jtu.tree_map(unfold, outcome.values),
-        dims_of(program.observers),
-        {**{name: jnp.asarray(coord) for name, coord in grid.coords.items()}, **coords_of(program.observers)},
+        dims_of(observers),
+        {**{name: jnp.asarray(coord) for name, coord in grid.coords.items()}, **coords_of(observers)},
         grid.names,
         task=task,
         rule=rule,

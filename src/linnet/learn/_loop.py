@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Array
 
 from ._checkpoint import Checkpointer
-from ._program import State
 
 Progress = Callable[[int, int], None]
 
@@ -37,10 +36,12 @@ class Ready(NamedTuple):
     Args:
         advance: runs one chunk from a state.
         state: the state before the first chunk.
+        finish: the parameters and results in a state.
     """
 
-    advance: Callable[[State, Chunk], tuple[State, dict[str, Array]]]
-    state: State
+    advance: Callable[[Any, Chunk], tuple[Any, dict[str, Any]]]
+    state: Any
+    finish: Callable[[Any], tuple[Any, Any]]
 
 
 class Outcome(NamedTuple):
@@ -61,6 +62,28 @@ def make_chunks(groups: int, records: int, size: int) -> list[Chunk]:
     """All chunks in the order in which they run."""
     borders = [(start, min(start + size, records)) for start in range(0, records, size)]
     return [Chunk(g, a, b, b == records) for g in range(groups) for a, b in borders]
+
+
+def piece(times: Array, steps: Array, chunk: Chunk, size: int) -> tuple[Array, Array, Array, bool, bool]:
+    """The arguments of one chunk's compiled call: times, steps, the step that follows, and two facts for the compiler.
+
+    The last chunk is padded to the size of the others by repeating its last time, so that one compiled program serves all. Steps in a
+    row have no step to repeat: there the last chunk is a program of its own, and no recording asks how far the next one is.
+
+    Args:
+        times: learning times, the last axis over recordings.
+        steps: their steps.
+        chunk: which recordings.
+        size: recordings in every chunk.
+
+    Returns:
+        What `run_chunk` takes after the program and the state.
+    """
+    end = times.shape[-1] - 1
+    every_step = end > 0 and bool(np.all(np.diff(np.asarray(steps)) == 1))
+    stop = chunk.stop if every_step else chunk.first + size
+    where = np.minimum(np.arange(chunk.first, stop), end)
+    return times[..., where], steps[..., where], steps[..., min(stop, end)], every_step, every_step and chunk.last
 
 
 def run_chunks(
@@ -94,7 +117,7 @@ def run_chunks(
         if progress is not None:
             jax.block_until_ready(values)
             progress(total, total)
-        return Outcome(values, state.params, state.result)
+        return Outcome(values, *ready.finish(state))
 
     lead = () if members is None else (groups * members,)
     axis = len(lead)
@@ -103,7 +126,7 @@ def run_chunks(
     kept = {
         "plan": np.asarray(plan, np.int64),
         "values": {n: np.zeros((*lead, records, *s.shape), s.dtype) for n, s in shapes.items()},
-        "params": jtu.tree_map(lambda p: np.zeros((*lead, *p.shape[axis:]), p.dtype), state.params),
+        "params": jtu.tree_map(lambda p: np.zeros((*lead, *p.shape[axis:]), p.dtype), ready.finish(state)[0]),
         "result": np.zeros(lead, np.int32),
     }
     done = 0
@@ -129,8 +152,10 @@ def run_chunks(
             taken = np.asarray(value)[(slice(None),) * axis + (slice(0, width),)]
             kept["values"][name][(*rows, slice(chunk.first, chunk.stop))] = taken
         if chunk.last:
-            jtu.tree_map(lambda into, p: into.__setitem__(rows or ..., np.asarray(p)), kept["params"], state.params)
-            kept["result"][rows or ...] = np.asarray(state.result)
+            params, result = ready.finish(state)
+            for into, leaf in zip(jtu.tree_leaves(kept["params"]), jtu.tree_leaves(params)):
+                into[rows or ...] = np.asarray(leaf)
+            kept["result"][rows or ...] = np.asarray(result)
         if checkpointer is not None:
             checkpointer.save({"kept": kept, "state": state}, index + 1)
         if progress is not None:

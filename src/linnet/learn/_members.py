@@ -14,7 +14,9 @@ from .._loss import AbstractLoss
 from .._types import PRNGKey
 from ._descent import check_steps, snap
 from ._engine import check_rule, initial_state, make_program, plain_rule, run_chunk
+from ._loop import Chunk, Ready, piece
 from ._observer import AbstractObserver, default_observers
+from ._parts import run_side_by_side
 from ._program import Program, State
 from ._shard import MEMBER, spread
 
@@ -72,11 +74,9 @@ def make_members(
     found: list[tuple[Any, list]] = []
 
     def one(key: PRNGKey, values: dict[str, Array]) -> list:
-        network, task, rule = _call(make, key, values)
-        check_rule(network, rule, key)
-        program = _prepare(network, task, plain_rule(rule), loss, (*default_observers(network, task), *observe), key)
-        steps, times = snap(rule, ts)
-        leaves, form = jtu.tree_flatten((program, (network, task, rule), times, steps))
+        program, made = make_member(make, key, values, ts, loss, observe)
+        steps, times = snap(made[2], ts)
+        leaves, form = jtu.tree_flatten((program, made, times, steps))
         found.append((form, [None if _is_varied(leaf) else leaf for leaf in leaves]))
         return [leaf if _is_varied(leaf) else None for leaf in leaves]
 
@@ -92,6 +92,21 @@ def make_members(
         state = eqx.tree_at(lambda s: s.step, state, jnp.zeros(keys.shape, jnp.int32))
         times = jnp.broadcast_to(times, steps.shape)
     return Members(program, Split(varied[1], rest[1]), state, times, steps)
+
+
+def make_member(
+    make: Callable[..., tuple[Any, Any, Any]],
+    key: PRNGKey,
+    values: dict[str, Array],
+    ts: Float[Array, " time"],
+    loss: AbstractLoss,
+    observe: tuple[AbstractObserver, ...],
+) -> tuple[Program, tuple[Any, Any, Any]]:
+    """One member: its program, and what `make` returned."""
+    network, task, rule = _call(make, key, values)
+    check_rule(network, rule, key)
+    program = _prepare(network, task, plain_rule(rule), loss, (*default_observers(network, task), *observe), key)
+    return program, (network, task, rule)
 
 
 def _call(make: Callable[..., tuple[Any, Any, Any]], key: PRNGKey, values: dict[str, Array]) -> tuple[Any, Any, Any]:
@@ -161,3 +176,36 @@ def run_members(
             check_vma=False,
         )
     return run(program.varied, arrays, state, times, steps, following)
+
+
+def ready_members(members: Members, parts: int, size: int, mesh: Mesh | None) -> Ready:
+    """A group ready to run in parts side by side."""
+
+    def cut(tree: Any, part: int, axes: Any = 0) -> Any:
+        def one(axis: Any, branch: Any) -> Any:
+            return branch if axis is None else jtu.tree_map(lambda leaf: jnp.split(leaf, parts)[part], branch)
+
+        return jtu.tree_map(one, axes, tree, is_leaf=lambda axis: axis is None)
+
+    axes = state_axes(members.steps.ndim == 2)
+    own = 0 if members.steps.ndim == 2 else None
+    programs = [Split(cut(members.program.varied, p), members.program.shared) for p in range(parts)]
+    times = [cut(members.times, p, own) for p in range(parts)]
+    steps = [cut(members.steps, p, own) for p in range(parts)]
+
+    def advance(states: tuple[State, ...], chunk: Chunk) -> tuple[tuple[State, ...], dict[str, Array]]:
+        calls = [
+            (program, mesh, state, *piece(own_times, own_steps, chunk, size))
+            for program, state, own_times, own_steps in zip(programs, states, times, steps)
+        ]
+        done = run_side_by_side(run_members, calls)
+        return tuple(state for state, _ in done), _joined([values for _, values in done])
+
+    def finish(states: tuple[State, ...]) -> tuple[Any, Array]:
+        return _joined([(state.params, state.result) for state in states])
+
+    return Ready(advance, tuple(cut(members.state, p, axes) for p in range(parts)), finish)
+
+
+def _joined(trees: list[Any]) -> Any:
+    return trees[0] if len(trees) == 1 else jtu.tree_map(lambda *leaves: jnp.concatenate(leaves), *trees)

@@ -14,6 +14,7 @@ from .. import nn, tasks
 from .._loss import AbstractLoss, SquaredError
 from .._rule import AbstractRule, Descent
 from .._types import EndToEnd, ImpulseResponse, PRNGKey
+from ._matmul import chain
 
 
 class AbstractObjective(eqx.Module):
@@ -41,6 +42,8 @@ class MomentObjective(AbstractObjective):
     residual: tasks.ResidualForm
 
     def __call__(self, network: Any) -> Float[Array, ""]:
+        if isinstance(network, nn.DeepLinear):
+            return self.residual(chain(network.weights))
         return self.residual(self.moments.linear_map(network))
 
 

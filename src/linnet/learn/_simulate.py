@@ -1,12 +1,10 @@
 """The simulated road: train one network and record what is observed."""
 
-import functools as ft
 from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from .._loss import AbstractLoss, SquaredError
@@ -16,7 +14,7 @@ from .._types import PRNGKey
 from ._checkpoint import Checkpointer
 from ._descent import snap
 from ._engine import check_rule, initial_state, make_program, plain_rule, run_chunk
-from ._loop import Chunk, Progress, Ready, make_chunks, run_chunks
+from ._loop import Chunk, Progress, Ready, make_chunks, piece, run_chunks
 from ._observer import AbstractObserver, default_observers
 from ._program import State
 
@@ -76,7 +74,11 @@ def simulate(
     num = times.shape[0]
     watched = checkpointer is not None or progress is not None
     size = chunk_size(num, records_per_chunk, watched)
-    ready = Ready(advancer(ft.partial(_chunk, program), times, steps, size), initial_state(program))
+
+    def advance(state: State, chunk: Chunk) -> tuple[State, dict[str, Array]]:
+        return _chunk(program, state, *piece(times, steps, chunk, size))
+
+    ready = Ready(advance, initial_state(program), lambda state: (state.params, state.result))
     outcome = run_chunks(
         lambda _: ready,
         make_chunks(1, num, size),
@@ -108,28 +110,11 @@ def chunk_size(num: int, asked: int | None, watched: bool) -> int:
     return min(num, (WATCHED_CHUNK if watched else num) if asked is None else asked)
 
 
-def advancer(run: Any, times: Array, steps: Array, size: int) -> Any:
-    """The function that runs one chunk; the last axis of `times` and `steps` is over recordings.
-
-    The last chunk is padded to the size of the others by repeating its last time, so that one compiled program serves all.
-    """
-    every_step = bool(np.all(np.diff(np.asarray(steps)) == 1)) and times.shape[-1] > 1
-
-    def advance(state: State, chunk: Chunk) -> tuple[State, dict[str, Array]]:
-        # Steps in a row have no step to repeat: there the last chunk is a program of its own.
-        stop = chunk.stop if every_step else chunk.first + size
-        where = np.minimum(np.arange(chunk.first, stop), times.shape[-1] - 1)
-        following = steps[..., min(stop, times.shape[-1] - 1)]
-        return run(state, times[..., where], steps[..., where], following, every_step, chunk.last)
-
-    return advance
-
-
 def dims_of(observers: tuple[AbstractObserver, ...]) -> dict[str, tuple[str, ...]]:
     """The axes of what observers record."""
     return {o.name: ("time", *o.dims) for o in observers}
 
 
-def coords_of(observers: tuple[AbstractObserver, ...]) -> dict[str, Array]:
+def coords_of(observers: tuple[AbstractObserver, ...]) -> dict[str, Any]:
     """The coordinates of what observers record."""
     return {name: value for o in observers for name, value in o.coords().items()}

@@ -1,0 +1,46 @@
+"""Parts of a group of members that run side by side on the cores of a CPU."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+
+#: Bytes of parameters in one part: with gradients and intermediate results it then stays in a core's own cache.
+_CACHE = 192 * 1024
+
+
+def num_cores() -> int:
+    """The cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return max(1, os.cpu_count() or 1)
+
+
+def num_parts(members: int, bytes_of_params: int, mesh: Mesh | None) -> int:
+    """In how many parts a group of members runs.
+
+    XLA runs a loop of small operations on one core of a CPU, so that the others have to be given loops of their own; and it goes
+    through all members operation by operation, so that fewer members stay in the cache. Accelerators want all members at once.
+    """
+    if mesh is not None or jax.default_backend() != "cpu":
+        return 1
+    cores = num_cores()
+    widest = max(1, _CACHE // max(1, bytes_of_params))
+    return min(members, cores * -(-members // (cores * widest)))
+
+
+def run_side_by_side(run: Any, calls: Sequence[tuple]) -> list[Any]:
+    """Calls a function of `eqx.filter_jit` with each tuple of arguments, all of one form, at the same time."""
+    if len(calls) == 1:
+        return [run(*calls[0])]
+    # Compiled before any thread starts, because they would compile it once each; the compiled program is shared with the calls.
+    run.lower(*calls[0]).compile()
+
+    def wait(arguments: tuple) -> Any:
+        return jax.block_until_ready(run(*arguments))
+
+    with ThreadPoolExecutor(min(len(calls), num_cores())) as pool:
+        return list(pool.map(wait, calls))
