@@ -59,6 +59,7 @@ check: $(VENV)/.stamp-dev
 	$(PYTEST) -q tests/test_architecture.py
 
 format: $(VENV)/.stamp-dev
+	$(BIN)/python tools/wrap_docstrings.py src tests examples tools
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -325,7 +325,7 @@ def test_protocols_can_be_checked_at_run_time(name):
     if "Protocol" in bases(node):
         decorators = [ast.unparse(decorator).split(".")[-1] for decorator in node.decorator_list]
         assert "runtime_checkable" in decorators, (
-            f"{file}:{node.lineno}: the protocol {name} needs @runtime_checkable; the tests check annotations as they run."
+            f"{file}:{node.lineno}: the protocol {name} needs @runtime_checkable, for the tests check annotations."
         )
 
 
