@@ -41,8 +41,8 @@ def solve_ode(
         max_steps: the most steps.
 
     Returns:
-        What was saved, with a leading axis over times; the final $y$; a result code of `linnet.RESULTS` (0 successful, 1 not
-        finite, 2 out of steps). Nothing is raised, so that members of an ensemble can fail alone.
+        What was saved, with a leading axis over times; the final $y$; a result code of `linnet.RESULTS` (0 successful,
+        1 not finite, 2 out of steps). Nothing is raised, so that members of an ensemble can fail alone.
     """
     dtype = jnp.result_type(*jtu.tree_leaves(initial))
     default_rtol, default_atol = default_tolerances(dtype)
@@ -69,7 +69,8 @@ def solve_ode(
     final = jtu.tree_map(lambda leaf: leaf[-1], final)
     out_of_steps = jnp.where(solution.result == diffrax.RESULTS.successful, 0, 2)
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jtu.tree_leaves(final)]))
-    # Beyond the last accepted step diffrax leaves infinities: not finite there means "stopped", told apart by the result.
+    # Beyond the last accepted step diffrax leaves infinities: not finite there means "stopped", told apart by the
+    # result.
     return saved, final, jnp.where(finite, out_of_steps, jnp.maximum(out_of_steps, 1)).astype(jnp.int32)
 
 

@@ -23,7 +23,8 @@ class GradientFlow(AbstractRule):
     Refuses networks with kinks (ReLU), for which the flow is not an ODE with a unique smooth solution.
 
     Args:
-        solver: a diffrax solver; `None` is `diffrax.Tsit5()`. Stiff problems (an integrator near its edge) want `diffrax.Kvaerno5()`.
+        solver: a diffrax solver; `None` is `diffrax.Tsit5()`. Stiff problems (an integrator near its edge) want
+            `diffrax.Kvaerno5()`.
         rtol: relative tolerance; `None` is 1e-8 in float64 and 1e-5 in float32.
         atol: absolute tolerance; `None` is 1e-12 in float64 and 1e-8 in float32, well below any useful initial weight.
         max_steps: the most steps the solver may take between two asked-for chunks.
@@ -45,8 +46,10 @@ class Descent(AbstractRule):
     Learning time is $t_k = \sum_{j<k} \eta_j$. Each asked-for time is snapped to the nearest step.
 
     Args:
-        learning_rate: $\eta$: a number, a 0-d array (then it may be an axis of an ensemble), or an optax schedule (a function of the step).
-        transform: $T$, an optax transformation without sign and learning rate, such as `optax.scale_by_adam()` or `optax.trace(0.9)`.
+        learning_rate: $\eta$: a number, a 0-d array (then it may be an axis of an ensemble), or an optax schedule (a
+            function of the step).
+        transform: $T$, an optax transformation without sign and learning rate, such as `optax.scale_by_adam()` or
+            `optax.trace(0.9)`.
         weight_decay: $\lambda$, decoupled from the transformation.
         batch_size: examples in a mini-batch; `None` is the full batch (on moments: exact).
         rates: $r$, a prefix of the network's tree with a factor for each leaf; `None` is 1 everywhere.

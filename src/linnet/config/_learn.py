@@ -21,7 +21,8 @@ class LearnConfig:
         scale: standard deviation of the initial Gaussian weights.
         seeds: members of each ensemble.
         seed: the seed of everything random.
-        rate: learning rate; by default a twentieth of the largest stable one; the linear networks follow the gradient flow.
+        rate: learning rate; by default a twentieth of the largest stable one; the linear networks follow the gradient
+            flow.
         steps: the most steps the networks trained by steps may take; the slowest modes may then stay unlearned.
         times: how many times are recorded.
         time: learning time at which training ends; by default when the slowest mode above the noise edge is learned.

@@ -17,7 +17,8 @@ _MOST_STEPS = 2**31 - 1
 
 
 def snap(rule: AbstractRule, ts: Float[Array, " time"]) -> tuple[Int[Array, " time"], Float[Array, " time"]]:
-    """The steps nearest to learning times and the learning times of those steps; under gradient flow every time is its own.
+    """The steps nearest to learning times and the learning times of those steps; under gradient flow every time is its
+    own.
 
     Traceable for a constant learning rate, which may then be an axis of an ensemble.
     """
@@ -85,7 +86,8 @@ def descent_chunk(
 ) -> tuple[State, dict[str, Array]]:
     """Records at each step in turn and advances to the next, at the end to `following` (unless it is the last chunk).
 
-    A recording comes before the step it shares its work with, so that the compiler computes the loss and its gradient once.
+    A recording comes before the step it shares its work with, so that the compiler computes the loss and its gradient
+    once.
     """
 
     def advance(carry: tuple) -> tuple:

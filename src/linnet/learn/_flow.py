@@ -19,8 +19,8 @@ def flow_chunk(
 ) -> tuple[State, dict[str, Array]]:
     """Solves to each time in turn and records there.
 
-    The solver starts afresh at every chunk, so that a state of parameters and time is all that a resumed run needs; where chunks
-    end is part of what decides the last bits of the result.
+    The solver starts afresh at every chunk, so that a state of parameters and time is all that a resumed run needs;
+    where chunks end is part of what decides the last bits of the result.
     """
     # A failed member must cost nothing more: its flow is set to rest at zero, and its recordings to NaN below.
     alive = state.result == 0
@@ -43,8 +43,8 @@ def flow_chunk(
         max_steps=rule.max_steps,
     )
     result = jnp.where(alive, result, state.result)
-    # Measured after the solution and not within it: members of an ensemble pass a time in different steps of the solver, and each
-    # such step would measure all of them.
+    # Measured after the solution and not within it: members of an ensemble pass a time in different steps of the
+    # solver, and each such step would measure all of them.
     index = jnp.arange(times.shape[0]) + state.step
     values = jax.lax.map(lambda at: program.measure(*at), (path, index))
     values = jtu.tree_map(lambda v: jnp.where(alive, v, jnp.nan) if eqx.is_inexact_array(v) else v, values)
