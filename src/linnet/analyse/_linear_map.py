@@ -36,7 +36,10 @@ def linear_response(network: Any, num_steps: int | None = None) -> Float[Array, 
 class BestLinearMap(eqx.Module):
     r"""The least-squares linear map of a network on given inputs, prepared for many networks.
 
-    $$M = \operatorname{cov}(f, x)\, \operatorname{cov}(x, x)^+ = \sum_p f(x_p)\, r_p^\top$$
+    $$M = \mathbb E[f x^\top]\, \mathbb E[x x^\top]^+ = \sum_p f(x_p)\, r_p^\top$$
+
+    Second moments about zero, as in `tasks.Moments`: inputs are centred by convention, and where those of a task are
+    not (one-hot items), their mean direction is a mode like any other.
 
     Args:
         xs: the inputs.
@@ -50,12 +53,11 @@ class BestLinearMap(eqx.Module):
         flat = xs.reshape(xs.shape[0], -1)
         weight = jnp.full(xs.shape[0], 1, xs.dtype) if weight is None else weight
         weight = weight / jnp.sum(weight)
-        centred = flat - weight @ flat
-        eigenvalues, vectors = jnp.linalg.eigh((weight[:, None] * centred).T @ centred)
+        eigenvalues, vectors = jnp.linalg.eigh((weight[:, None] * flat).T @ flat)
         kept = eigenvalues > 10 * eigenvalues.shape[0] * jnp.finfo(xs.dtype).eps * eigenvalues[-1]
         inverse = (vectors * jnp.where(kept, 1 / jnp.where(kept, eigenvalues, 1), 0)) @ vectors.T
         self.xs = xs
-        self.regressors = (weight[:, None] * centred @ inverse).reshape(xs.shape)
+        self.regressors = (weight[:, None] * flat @ inverse).reshape(xs.shape)
 
     def __call__(self, network: Any) -> Float[Array, "*step out in"]:
         """The map of a network; over sequences, of its output at the last step from the input of each step."""
@@ -68,8 +70,7 @@ def best_linear_map(
 ) -> Float[Array, "*step out in"]:
     r"""The linear map that fits a network best on given inputs, in the least-squares sense.
 
-    $\min_{M, b} \mathbb E \lVert f(x) - M x - b \rVert^2$: exact for linear networks. Directions in which the inputs
-    do not vary get 0.
+    $\min_M \mathbb E \lVert f(x) - M x \rVert^2$: exact for linear networks. Directions without inputs get 0.
 
     Args:
         network: any network; of recurrent ones the output at the last step.
@@ -83,8 +84,7 @@ def best_linear_map(
 
 
 def effective_map(network: Any, modes: Any, xs: Float[Array, "num *step in"] | None = None) -> Any:
-    """The map in which a task's modes are looked for: a matrix as it is, a linear network's own, or the best on "
-    "`xs`."""
+    """The map in which modes are looked for: a matrix as it is, a linear network's own, or its best on `xs`."""
     if isinstance(network, (jax.Array, np.ndarray)):
         return jnp.asarray(network)
     if nn.is_linear(network):
