@@ -26,7 +26,7 @@ class Proca2025Transition:
     strengths: tuple[float, ...] = (0.3, 0.5, 0.7)
     points: int = 81
     lowest: float = 0.3
-    highest: float = 8.0
+    highest: float = 5.0
     duration: float = 200.0
     seed: int = 0
 

@@ -25,12 +25,12 @@ class Saxe2014Modes:
     study: ClassVar[str] = "saxe2014-modes"
 
     levels: int = 5
-    features: int = 1000
+    features: int = 200
     flip: float = 0.1
     hidden: int = 32
     strength: float = 1e-06
     scale: float = 0.001
-    seeds: int = 16
+    seeds: int = 8
     times: int = 400
     seed: int = 0
 

@@ -2,12 +2,11 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from .._types import PRNGKey
 from ..report import Figure
 
 Relation = Literal["close", "at least", "at most"]
@@ -74,10 +73,8 @@ class Findings:
         return all(claim.holds for claim in self.claims)
 
 
-class Study(Protocol):
-    """A study is a cited function of its config; what follows from the config and the key alone is reproducible."""
-
-    def __call__(self, config: Any, *, key: PRNGKey, progress: Callable[[str], None] = ...) -> Findings: ...
+#: A study: a cited function `(config, *, key, progress) -> Findings`, reproducible from its config and key alone.
+Study = Callable[..., Findings]
 
 
 def silent(stage: str) -> None:
