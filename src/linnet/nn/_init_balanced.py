@@ -100,7 +100,7 @@ def _two(
     first: Float[Array, "hidden in"], last: Float[Array, "out hidden"], balance: Any
 ) -> tuple[Float[Array, "hidden in"], Float[Array, "out hidden"]]:
     (hidden, num_in), num_out = first.shape, last.shape[0]
-    balance = _possible(jnp.asarray(balance, first.dtype), hidden, num_in, num_out)
+    balance = jnp.asarray(_possible(balance, hidden, num_in, num_out), first.dtype)
     rank = min(hidden, num_in, num_out)
     # Directions beyond the rank are needed only where the balance fills hidden units that the map does not use.
     left, strengths, right_t = jnp.linalg.svd(last @ first, full_matrices=hidden > min(num_in, num_out))
@@ -138,7 +138,7 @@ def _rotation(image: Float[Array, "hidden rank"]) -> Float[Array, "hidden hidden
     return outer.at[:, :rank].set(outer[:, :rank] @ inner_t)
 
 
-def _possible(balance: Float[Array, ""], hidden: int, num_in: int, num_out: int) -> Float[Array, ""]:
+def _possible(balance: Any, hidden: int, num_in: int, num_out: int) -> Any:
     """The balance itself, if two weights of these sizes can have it."""
     message = (
         f"A positive balance needs no more hidden units than outputs, a negative one no more than inputs; here are "

@@ -22,6 +22,15 @@ def chained_weights(network: Any) -> tuple[Float[Array, "_ _"], ...]:
     Raises:
         ValueError: for another network.
     """
+    return _find(network)
+
+
+def with_chained_weights(network: Any, weights: Sequence[Float[Array, "_ _"]]) -> Any:
+    """The same network with other `chained_weights`."""
+    return eqx.tree_at(_find, network, tuple(weights))
+
+
+def _find(network: Any) -> tuple[Any, ...]:
     if isinstance(network, (DeepLinear, MLP)):
         return network.weights
     if isinstance(network, (LinearRNN, VanillaRNN)):
@@ -30,11 +39,6 @@ def chained_weights(network: Any) -> tuple[Float[Array, "_ _"], ...]:
         "This is about weights that act one after the other, those of a DeepLinear, MLP, LinearRNN or VanillaRNN, "
         f"got a {type(network).__name__}."
     )
-
-
-def with_chained_weights(network: Any, weights: Sequence[Float[Array, "_ _"]]) -> Any:
-    """The same network with other `chained_weights`."""
-    return eqx.tree_at(chained_weights, network, tuple(weights))
 
 
 def is_recurrent_chain(network: Any) -> bool:

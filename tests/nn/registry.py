@@ -1,0 +1,24 @@
+"""Every network of linnet, small: what the contract tests run through. A new network is one more line here."""
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from linnet import nn
+
+#: The sizes of all of them.
+NUM_IN, HIDDEN, NUM_OUT = 3, 5, 2
+SIZES = (NUM_IN, HIDDEN, NUM_OUT)
+
+_init = nn.fan_in(0.7)
+
+#: name -> a function `(key, dtype)` that makes the network.
+NETWORKS = {
+    "deep linear": lambda key, dtype: _init(nn.DeepLinear, (NUM_IN, HIDDEN, 4, NUM_OUT), key=key, dtype=dtype),
+    "linear rnn": lambda key, dtype: _init(nn.LinearRNN, SIZES, key=key, dtype=dtype),
+    "mlp": lambda key, dtype: nn.MLP(SIZES, key=key, dtype=dtype),
+    "mlp without bias": lambda key, dtype: nn.MLP(SIZES, jnp.sin, use_bias=False, key=key, dtype=dtype),
+    "vanilla rnn": lambda key, dtype: nn.VanillaRNN(SIZES, key=key, dtype=dtype),
+    "gru": lambda key, dtype: nn.GRU(SIZES, key=key, dtype=dtype),
+    "lstm": lambda key, dtype: nn.LSTM(SIZES, use_bias=False, key=key, dtype=dtype),
+    "adapted": lambda key, dtype: nn.adapt(eqx.nn.GRUCell(NUM_IN, HIDDEN, dtype=dtype, key=key), NUM_OUT, key=key),
+}
