@@ -9,7 +9,8 @@ _EVENT = "/jax/core/compile/backend_compile_duration"
 
 @contextlib.contextmanager
 def count_compilations():
-    """`with count_compilations() as compiled: ...` fills the list `compiled` with one entry for each program compiled."""
+    """`with count_compilations() as compiled: ...` fills the list `compiled` with one entry for each program
+    compiled."""
     compiled = []
 
     def listen(event, duration, **details):
