@@ -9,6 +9,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
+from ._canonical import canonical
+
 #: One object, so that two rules made with the default compare equal and share one compiled program.
 IDENTITY = optax.identity()
 
@@ -55,8 +57,8 @@ class Descent(AbstractRule):
         rates: $r$, a prefix of the network's tree with a factor for each leaf; `None` is 1 everywhere.
     """
 
-    learning_rate: Any
-    transform: optax.GradientTransformation = eqx.field(default=IDENTITY, static=True)
+    learning_rate: Any = eqx.field(converter=lambda rate: canonical(rate) if callable(rate) else rate)
+    transform: optax.GradientTransformation = eqx.field(default=IDENTITY, static=True, converter=canonical)
     weight_decay: float | Float[Array, ""] = 0.0
     batch_size: int | None = eqx.field(default=None, static=True)
     rates: Any = None

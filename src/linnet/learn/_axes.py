@@ -39,7 +39,8 @@ class Axes(NamedTuple):
         return int(np.prod(self.shape))
 
     def members(self, index: np.ndarray, key: PRNGKey) -> tuple[Key[Array, " member"], dict[str, Array]]:
-        """The keys and the values of some members (the last axis runs fastest); an index beyond the end is the last member."""
+        """The keys and the values of some members (the last axis runs fastest); an index beyond the end is the last
+        member."""
         places = np.unravel_index(np.minimum(index, self.num - 1), self.shape)
         taken = {name: coord[place] for (name, coord), place in zip(self.coords.items(), places)}
         seeds = taken.pop(SEED, None)
@@ -55,7 +56,8 @@ def make_axes(axes: Mapping[str, Any] | None) -> Axes:
     """Checks the axes that a user gave.
 
     Raises:
-        ValueError: if an axis is not an array of numbers in one dimension (or, for "seed", a number of seeds or an array of integers).
+        ValueError: if an axis is not an array of numbers in one dimension (or, for "seed", a number of seeds or an
+            array of integers).
     """
     coords: dict[str, np.ndarray] = {}
     for name, given in ({SEED: 1} if not axes else axes).items():
@@ -65,8 +67,9 @@ def make_axes(axes: Mapping[str, Any] | None) -> Axes:
         numeric = np.issubdtype(values.dtype, np.number) or values.dtype == bool
         if values.ndim != 1 or values.size < 1 or not numeric:
             raise ValueError(
-                f"The ensemble's axis {name!r} needs a 1-d array of at least one number{' or a number of seeds' if name == SEED else ''}, "
-                f"got {given!r}. What is not a number (sizes of layers, names of rules) needs an ensemble for each."
+                f"The ensemble's axis {name!r} needs a 1-d array of at least one number"
+                f"{' or a number of seeds' if name == SEED else ''}, got {given!r}. What is not a number (sizes of "
+                "layers, names of rules) needs an ensemble for each."
             )
         if name == SEED and (not np.issubdtype(values.dtype, np.integer) or values.min() < 0 or values.max() >= 2**32):
             raise ValueError(f"Seeds need to be integers from 0 to 2**32 - 1, got {given!r}.")

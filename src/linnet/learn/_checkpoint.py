@@ -7,8 +7,9 @@ from typing import Any, Protocol, runtime_checkable
 class Checkpointer(Protocol):
     """Keeps the state of one run; `linnet.store` implements it with files.
 
-    A state is a tree of dictionaries and modules whose leaves are all arrays (of NumPy or JAX; no random keys). Its structure,
-    shapes and dtypes stay the same throughout a run, so that a state can be written leaf by leaf and read into a template.
+    A state is a tree of dictionaries and modules whose leaves are all arrays (of NumPy or JAX; no random keys). Its
+    structure, shapes and dtypes stay the same throughout a run, so that a state can be written leaf by leaf and read
+    into a template.
     """
 
     def load(self, template: Any) -> tuple[Any, int] | None:

@@ -1,5 +1,6 @@
 """Gradient descent: the chunk of a run in which parameters move in steps."""
 
+import enum
 from typing import Any
 
 import jax
@@ -14,6 +15,18 @@ from ._program import Program, State
 from ._rates import scaled
 
 _MOST_STEPS = 2**31 - 1
+
+
+class Pace(enum.Enum):
+    """How far the recorded steps of a chunk lie apart; a fact for the compiler.
+
+    `ANY`: the chunk ends at its last step. `EVERY_STEP`: each step is recorded and the chunk ends one step after its
+    last, where the next one begins. `LAST_STEPS`: the same, but nothing follows, and the chunk ends at its last step.
+    """
+
+    ANY = "any"
+    EVERY_STEP = "every step"
+    LAST_STEPS = "last steps"
 
 
 def snap(rule: AbstractRule, ts: Float[Array, " time"]) -> tuple[Int[Array, " time"], Float[Array, " time"]]:
@@ -42,7 +55,8 @@ def check_steps(steps: Array) -> None:
     most = float(np.max(np.asarray(steps)))
     if not most <= _MOST_STEPS:
         raise ValueError(
-            f"The last learning time is {most:.3g} steps of the learning rate away. Use a larger learning rate or a shorter time."
+            f"The last learning time is {most:.3g} steps of the learning rate away. Use a larger learning rate or a "
+            "shorter time."
         )
 
 
@@ -53,14 +67,14 @@ def _snap_to_schedule(rule: Descent, ts: Float[Array, " time"]) -> tuple[Int[Arr
     while sums[-1] < asked[-1]:
         if num > 2**26:
             raise ValueError(
-                f"The learning-rate schedule sums to {sums[-1]:.3g} after {num // 2} steps and never reaches {asked[-1]:.3g}. "
-                "Ask for earlier times, or use a schedule that does not vanish."
+                f"The learning-rate schedule sums to {sums[-1]:.3g} after {num // 2} steps and never reaches "
+                f"{asked[-1]:.3g}. Ask for earlier times, or use a schedule that does not vanish."
             )
         rates = jax.vmap(rule.rate)(jnp.arange(num))
         if isinstance(rates, jax.core.Tracer):
             raise ValueError(
-                "A learning-rate schedule cannot depend on an axis of an ensemble. Pass the axis as a constant `learning_rate`, or run "
-                "one ensemble for each schedule."
+                "A learning-rate schedule cannot depend on an axis of an ensemble. Pass the axis as a constant "
+                "`learning_rate`, or run one ensemble for each schedule."
             )
         sums = np.concatenate([[0.0], np.cumsum(np.asarray(rates, float))])
         num *= 2
@@ -76,19 +90,9 @@ def initial_memory(program: Program, rule: Descent, params: Any) -> tuple[Any, A
 
 
 def descent_chunk(
-    program: Program,
-    rule: Descent,
-    state: State,
-    steps: Int[Array, " time"],
-    following: Int[Array, ""],
-    every_step: bool,
-    last: bool,
+    program: Program, rule: Descent, state: State, steps: Int[Array, " time"], pace: Pace
 ) -> tuple[State, dict[str, Array]]:
-    """Records at each step in turn and advances to the next, at the end to `following` (unless it is the last chunk).
-
-    A recording comes before the step it shares its work with, so that the compiler computes the loss and its gradient
-    once.
-    """
+    """Advances to each step in turn and records there."""
 
     def advance(carry: tuple) -> tuple:
         params, memory, order, step = carry
@@ -101,21 +105,24 @@ def descent_chunk(
         params = jtu.tree_map(lambda p, u: p - rate.astype(p.dtype) * u, params, scaled(update, rule.rates))
         return params, optax.tree.cast_like(memory, carry[1]), order, step + 1
 
-    def record(carry: tuple, stop: Array) -> tuple[tuple, dict]:
-        values = program.measure(carry[0], carry[3])
-        if every_step:
-            return advance(carry), values
-        return jax.lax.fori_loop(carry[3], stop, lambda _, c: advance(c), carry), values
+    def until(carry: tuple, stop: Array) -> tuple[tuple, dict]:
+        carry = jax.lax.fori_loop(carry[3], stop, lambda _, c: advance(c), carry)
+        return carry, program.measure(carry[0], carry[3])
+
+    def once(carry: tuple, _: Array) -> tuple[tuple, dict]:
+        # Recorded before the step, which shares its work: the compiler computes the loss and its gradient once.
+        return advance(carry), program.measure(carry[0], carry[3])
 
     memory, order = state.memory
     carry = (state.params, memory, order, state.step)
-    stops = jnp.concatenate([steps[1:], following[None]])
-    if every_step and last:
-        carry, values = jax.lax.scan(record, carry, stops[:-1])
+    if pace is Pace.ANY:
+        carry, values = jax.lax.scan(until, carry, steps)
+    elif pace is Pace.EVERY_STEP:
+        carry, values = jax.lax.scan(once, carry, steps)
+    else:
+        carry, values = jax.lax.scan(once, carry, steps[:-1])
         final = program.measure(carry[0], carry[3])
         values = jtu.tree_map(lambda path, end: jnp.concatenate([path, end[None]]), values, final)
-    else:
-        carry, values = jax.lax.scan(record, carry, stops)
     params, memory, order, step = carry
     checked = [*jtu.tree_leaves(params), *[values[name] for name in ("loss",) if name in values]]
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in checked]))

@@ -12,11 +12,10 @@ from .. import nn
 from .._loss import AbstractLoss
 from .._rule import AbstractRule, Descent, GradientFlow
 from .._types import PRNGKey
-from ._descent import descent_chunk, initial_memory
+from ._descent import Pace, descent_chunk, initial_memory
 from ._flow import flow_chunk
 from ._objective import make_objective
-from ._observer import Loss
-from ._program import Program, State
+from ._program import Program, State, is_training_loss
 
 #: Folded into a run's key, so that training is independent of initial weights made from the same key.
 _TRAINING = 0x7261696E
@@ -28,10 +27,7 @@ def make_program(
     """Prepares the objective and binds the observers; done once, outside the loop."""
     key = None if key is None else jr.fold_in(key, _TRAINING)
     objective = make_objective(network, task, loss, rule, key)
-    bound = tuple(
-        Loss(objective=objective) if isinstance(o, Loss) and o.part == "train" else o.bind(network, task, loss)
-        for o in observers
-    )
+    bound = tuple(o if is_training_loss(o) else o.bind(network, task, loss) for o in observers)
     return Program(objective, rule, bound, task, network, key)
 
 
@@ -75,24 +71,16 @@ def check_rule(network: Any, rule: AbstractRule, key: PRNGKey | None) -> None:
 
 
 def run_chunk(
-    program: Program,
-    state: State,
-    times: Float[Array, " time"],
-    steps: Int[Array, " time"],
-    following: Int[Array, ""],
-    every_step: bool,
-    last: bool,
+    program: Program, state: State, times: Float[Array, " time"], steps: Int[Array, " time"], pace: Pace
 ) -> tuple[State, dict[str, Array]]:
-    """Records at each time in turn and advances to the next; pure, so that it can be compiled and mapped over members.
+    """Advances to each time in turn and records there; pure, so that it can be compiled and mapped over members.
 
     Args:
         program: what stays the same.
         state: where the last chunk ended.
         times: learning times to record at.
         steps: the steps to record at (descent only).
-        following: the step to end at, where the next chunk begins (descent only).
-        every_step: each step is recorded; a fact for the compiler.
-        last: nothing follows this chunk (matters with `every_step`).
+        pace: how far the steps lie apart (descent only).
 
     Returns:
         The state after the chunk and what was recorded, with a leading axis over times.
@@ -100,5 +88,5 @@ def run_chunk(
     if isinstance(program.rule, GradientFlow):
         return flow_chunk(program, program.rule, state, times)
     if isinstance(program.rule, Descent):
-        return descent_chunk(program, program.rule, state, steps, following, every_step, last)
+        return descent_chunk(program, program.rule, state, steps, pace)
     raise ValueError(f"linnet.learn knows the rules GradientFlow and Descent, got {type(program.rule).__name__}.")

@@ -42,14 +42,16 @@ def ensemble(
 ) -> Trajectory:
     """Trains a network for every combination of seeds and settings, all in one compiled program.
 
-    `make(key, **values)` is traced with one member's key and values, so values may enter weights, data and rates, but no shapes. What
-    it returns without having touched its arguments, such as a task from outside, is shared by all members and never copied.
+    `make(key, **values)` is traced with one member's key and values, so values may enter weights, data and rates, but
+    no shapes. What it returns without having touched its arguments, such as a task from outside, is shared by all
+    members and never copied.
 
     Args:
         make: `make(key, **values) -> (network, task, rule)`, what would be passed to `simulate`.
         ts: learning times, as in `simulate`.
-        axes: the axes by name, each a 1-d array whose elements are passed to `make` by that name. `"seed"` is a number of seeds or an
-            array of them, and is not passed: a member's key is `fold_in(key, seed)`, the same for all values of the other axes.
+        axes: the axes by name, each a 1-d array whose elements are passed to `make` by that name. `"seed"` is a number
+            of seeds or an array of them, and is not passed: a member's key is `fold_in(key, seed)`, the same for all
+            values of the other axes.
         key: the key of the ensemble.
         observe: observers besides the losses and the mode strengths.
         loss: the loss; by default `SquaredError()`.
@@ -60,8 +62,8 @@ def ensemble(
         progress: called at chunk borders with the number of recordings done and of all.
 
     Returns:
-        A trajectory with the axes in front; `result` says how each member ended, and one that diverges does not end the others. Members
-        with learning rates of their own have times of their own.
+        A trajectory with the axes in front; `result` says how each member ended, and one that diverges does not end the
+        others. Members with learning rates of their own have times of their own.
 
     Raises:
         ValueError: if an axis is malformed, `make` uses a value as a shape, or network, task, rule and loss do not fit.
@@ -70,7 +72,8 @@ def ensemble(
         ```python
         import jax.numpy as jnp, jax.random as jr, linnet as ln
 
-        task = ln.tasks.Moments(xx=jnp.eye(3), yx=jnp.diag(jnp.array([3.0, 2.0, 1.0])), yy=jnp.diag(jnp.array([9.0, 4.0, 1.0])))
+        strengths = jnp.array([3.0, 2.0, 1.0])
+        task = ln.tasks.Moments(xx=jnp.eye(3), yx=jnp.diag(strengths), yy=jnp.diag(strengths**2))
 
         def make(key, scale):
             first, second = jr.split(key)
@@ -124,7 +127,8 @@ def ensemble(
             made[group] = chunk.made, chunk.times
 
     def unfold(*leaves: Any) -> Array:
-        """Joins the groups, cuts off what fills up the last one, and gives every axis of the ensemble one of its own."""
+        """Joins the groups, cuts off what fills up the last one, and gives every axis of the ensemble one of its
+        own."""
         whole = jnp.concatenate([jnp.asarray(leaf) for leaf in leaves])[: grid.num]
         return whole.reshape(*grid.shape, *whole.shape[1:])
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ._checkpoint import Checkpointer
+from ._descent import Pace
 
 Progress = Callable[[int, int], None]
 
@@ -64,11 +65,11 @@ def make_chunks(groups: int, records: int, size: int) -> list[Chunk]:
     return [Chunk(g, a, b, b == records) for g in range(groups) for a, b in borders]
 
 
-def piece(times: Array, steps: Array, chunk: Chunk, size: int) -> tuple[Array, Array, Array, bool, bool]:
-    """The arguments of one chunk's compiled call: times, steps, the step that follows, and two facts for the compiler.
+def piece(times: Array, steps: Array, chunk: Chunk, size: int) -> tuple[Array, Array, Pace]:
+    """The times, steps and pace of one chunk's compiled call.
 
-    The last chunk is padded to the size of the others by repeating its last time, so that one compiled program serves all. Steps in a
-    row have no step to repeat: there the last chunk is a program of its own, and no recording asks how far the next one is.
+    The last chunk is padded to the size of the others by repeating its last time, so that one compiled program serves
+    all; steps in a row have no step to repeat, and there the last chunk is a program of its own.
 
     Args:
         times: learning times, the last axis over recordings.
@@ -80,10 +81,14 @@ def piece(times: Array, steps: Array, chunk: Chunk, size: int) -> tuple[Array, A
         What `run_chunk` takes after the program and the state.
     """
     end = times.shape[-1] - 1
-    every_step = end > 0 and bool(np.all(np.diff(np.asarray(steps)) == 1))
-    stop = chunk.stop if every_step else chunk.first + size
-    where = np.minimum(np.arange(chunk.first, stop), end)
-    return times[..., where], steps[..., where], steps[..., min(stop, end)], every_step, every_step and chunk.last
+    known = np.asarray(steps)
+    if end > 0 and np.all(known == np.arange(end + 1)):
+        where = slice(chunk.first, chunk.stop)
+        return times[..., where], steps[..., where], Pace.LAST_STEPS if chunk.last else Pace.EVERY_STEP
+    if chunk.first == 0 and chunk.last:
+        return times, steps, Pace.ANY
+    where = np.minimum(np.arange(chunk.first, chunk.first + size), end)
+    return times[..., where], steps[..., where], Pace.ANY
 
 
 def run_chunks(
@@ -102,7 +107,8 @@ def run_chunks(
         chunks: what to run.
         shapes: shape and dtype of every quantity at one time for one member.
         members: how many members a group has; `None` for a single network without an axis of members.
-        plan: numbers that decide the last bits of the result, such as the sizes of chunks; a checkpoint of another plan is not used.
+        plan: numbers that decide the last bits of the result, such as the sizes of chunks; a checkpoint of another plan
+            is not used.
         checkpointer: keeps the state at chunk borders.
         progress: called at chunk borders with the number of recordings done and of all.
 

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 def matmul(left: Float[Array, "row inner"], right: Float[Array, "inner column"]) -> Float[Array, "row column"]:
     """The product of two matrices.
 
-    Its gradients are those of `@`, written so that XLA's fast kernels for batches of small matrices on CPUs apply: they want the
-    summed axis last on the left. `@` itself would be differentiated into a product that is four times slower.
+    Its gradients are those of `@`, written so that XLA's fast kernels for batches of small matrices on CPUs apply: they
+    want the summed axis last on the left. `@` itself would be differentiated into a product that is four times slower.
     """
     return left @ right
 

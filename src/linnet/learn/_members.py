@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from .._loss import AbstractLoss
 from .._types import PRNGKey
-from ._descent import check_steps, snap
+from ._descent import Pace, check_steps, snap
 from ._engine import check_rule, initial_state, make_program, plain_rule, run_chunk
 from ._loop import Chunk, Ready, piece
 from ._observer import AbstractObserver, default_observers
@@ -68,8 +68,8 @@ def make_members(
 ) -> Members:
     """Calls `make` once for all members and prepares their programs.
 
-    This is done under `jax.vmap` but outside `jax.jit`. A new function `make` therefore compiles nothing new, and what it did not
-    compute from its arguments is an ordinary array here, no tracer, and so is known to be shared.
+    This is done under `jax.vmap` but outside `jax.jit`. A new function `make` therefore compiles nothing new, and what
+    it did not compute from its arguments is an ordinary array here, no tracer, and so is known to be shared.
     """
     found: list[tuple[Any, list]] = []
 
@@ -116,8 +116,8 @@ def _call(make: Callable[..., tuple[Any, Any, Any]], key: PRNGKey, values: dict[
         if "trace" not in str(error).lower():
             raise
         raise ValueError(
-            "make(key, ...) of an ensemble used a value as something that must be known beforehand, such as the size of an array or a "
-            f"Python condition: {str(error).splitlines()[0]} Run one ensemble for each such setting instead."
+            "make(key, ...) of an ensemble used a value as something that must be known beforehand, such as the size "
+            f"of an array or a Python condition: {str(error).splitlines()[0]} Run one ensemble for each such setting."
         ) from error
     if not isinstance(made, tuple) or len(made) != 3:
         raise ValueError(f"make(key, ...) of an ensemble must return (network, task, rule), got {type(made).__name__}.")
@@ -149,20 +149,18 @@ def run_members(
     state: State,
     times: Float[Array, "*member time"],
     steps: Int[Array, "*member time"],
-    following: Int[Array, "*member"],
-    every_step: bool,
-    last: bool,
+    pace: Pace,
 ) -> tuple[State, dict[str, Array]]:
     """`run_chunk` for a group of members, spread over the devices of a mesh."""
     own = 0 if steps.ndim == 2 else None
     arrays, rest = eqx.partition(program.shared, eqx.is_array)
 
-    def one(varied: Any, shared: Any, state: State, times: Array, steps: Array, following: Array) -> Any:
+    def one(varied: Any, shared: Any, state: State, times: Array, steps: Array) -> Any:
         whole: Program = eqx.combine(varied, shared, rest)
-        return run_chunk(whole, state, times, steps, following, every_step, last)
+        return run_chunk(whole, state, times, steps, pace)
 
     axes = state_axes(own == 0)
-    run = jax.vmap(one, in_axes=(0, None, axes, own, own, own), out_axes=(axes, 0))
+    run = jax.vmap(one, in_axes=(0, None, axes, own, own), out_axes=(axes, 0))
     if mesh is not None:
         # No device waits for another: each runs a loop of its own over its members.
         split, whole = PartitionSpec(MEMBER), PartitionSpec()
@@ -171,11 +169,11 @@ def run_members(
         run = jax.shard_map(
             run,
             mesh=mesh,
-            in_specs=(split, whole, of_state, of_times, of_times, of_times),
+            in_specs=(split, whole, of_state, of_times, of_times),
             out_specs=(of_state, split),
             check_vma=False,
         )
-    return run(program.varied, arrays, state, times, steps, following)
+    return run(program.varied, arrays, state, times, steps)
 
 
 def ready_members(members: Members, parts: int, size: int, mesh: Mesh | None) -> Ready:

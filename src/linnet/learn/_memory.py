@@ -77,8 +77,8 @@ def draft_member(
 def members_that_fit(draft: Draft, records: int, limit: int) -> int:
     """As many members as fit into a number of bytes on one device, at least one.
 
-    An upper estimate: all that differs between members, what they record in a chunk, the solver's copies of the parameters, and
-    every intermediate result of one gradient as if none were freed.
+    An upper estimate: all that differs between members, what they record in a chunk, the solver's copies of the
+    parameters, and every intermediate result of one gradient as if none were freed.
     """
     size = bytes_of(draft.state.params)
     used = draft.varied + bytes_of(draft.state) + _COPIES * size + records * bytes_of(draft.shapes)

@@ -14,7 +14,7 @@ from .. import nn, tasks
 from .._loss import AbstractLoss, SquaredError
 from .._rule import AbstractRule, Descent
 from .._types import EndToEnd, ImpulseResponse, PRNGKey
-from ._matmul import chain
+from ._matmul import chain, matmul
 
 
 class AbstractObjective(eqx.Module):
@@ -54,7 +54,12 @@ class SampleObjective(AbstractObjective):
     loss: AbstractLoss
 
     def __call__(self, network: Any) -> Float[Array, ""]:
-        return nn.sample_loss(network, self.batch, self.loss)
+        batch = self.batch
+        if isinstance(network, nn.DeepLinear) and isinstance(self.loss, SquaredError) and batch.weight is None:
+            # The network is multiplied out first: there are more examples than rows in any matrix.
+            residual = matmul(chain(network.weights), batch.x.T) - batch.y.T
+            return 0.5 * jnp.sum(residual**2) / batch.num
+        return nn.sample_loss(network, batch, self.loss)
 
     def first_order(self, batch_size: int | None) -> Int[Array, " num"] | None:
         return None if batch_size is None else jnp.arange(self.batch.num, dtype=jnp.int32)
@@ -111,7 +116,8 @@ def make_objective(
 ) -> AbstractObjective:
     """The objective of training a network on moments, a batch, a split (its training part) or a task.
 
-    A task is its population moments for a linear network under squared error; with a rule in mini-batches it is fresh samples.
+    A task is its population moments for a linear network under squared error; with a rule in mini-batches it is fresh
+    samples.
 
     Raises:
         ValueError: if the network or the loss sees more than moments, or the shapes do not fit.
@@ -122,7 +128,8 @@ def make_objective(
     if isinstance(data, tasks.Batch):
         if batch_size is not None and batch_size > data.num:
             raise ValueError(
-                f"Descent has a batch_size of {batch_size}, but there are only {data.num} samples. Use at most {data.num}, or None for all."
+                f"Descent has a batch_size of {batch_size}, but there are only {data.num} samples. Use at most "
+                f"{data.num}, or None for all."
             )
         return SampleObjective(data, loss)
     if isinstance(data, tasks.AbstractTask):
@@ -136,13 +143,14 @@ def make_objective(
             if batch_size is not None:
                 return FreshObjective(data, loss, fixed)
         raise ValueError(
-            f"A {type(network).__name__} under {type(loss).__name__} learns a {type(data).__name__} from fresh samples, which needs "
-            "`rule=Descent(learning_rate, batch_size=...)` and a `key`. Or pass a fixed sample, for example `task.draw(num, key=key)`."
+            f"A {type(network).__name__} under {type(loss).__name__} learns a {type(data).__name__} from fresh "
+            "samples, which needs `rule=Descent(learning_rate, batch_size=...)` and a `key`. Or pass a fixed sample, "
+            "for example `task.draw(num, key=key)`."
         )
     if batch_size is not None:
         raise ValueError(
-            f"Descent has a batch_size of {batch_size}, but moments have no samples to draw. Pass a Batch, a Split or a task, or use "
-            "batch_size=None."
+            f"Descent has a batch_size of {batch_size}, but moments have no samples to draw. Pass a Batch, a Split or "
+            "a task, or use batch_size=None."
         )
     return _moment_objective(network, data, loss)
 
@@ -151,8 +159,9 @@ def _moment_objective(network: Any, data: Any, loss: AbstractLoss) -> MomentObje
     moments = tasks.as_moments(data)
     if not nn.is_linear(network) or not isinstance(loss, SquaredError):
         raise ValueError(
-            f"Moments are all that a linear network under squared error can see, but this is a {type(network).__name__} under "
-            f"{type(loss).__name__}. Pass samples instead, for example `task.draw(num, key=key)`."
+            "Moments are all that a linear network under squared error can see, but this is a "
+            f"{type(network).__name__} under {type(loss).__name__}. Pass samples instead, for example "
+            "`task.draw(num, key=key)`."
         )
     needed = EndToEnd if moments.num_steps is None else ImpulseResponse
     if not isinstance(network, needed):
@@ -166,7 +175,7 @@ def _moment_objective(network: Any, data: Any, loss: AbstractLoss) -> MomentObje
     shape = jax.eval_shape(moments.linear_map, network).shape
     if shape != form.target.shape:
         raise ValueError(
-            f"The network maps inputs to outputs by a matrix of shape (out, in) = {shape}, the task's moments need {form.target.shape}. "
-            "Change the sizes of the network's first and last weights."
+            f"The network maps inputs to outputs by a matrix of shape (out, in) = {shape}, the task's moments need "
+            f"{form.target.shape}. Change the sizes of the network's first and last weights."
         )
     return MomentObjective(moments, form)

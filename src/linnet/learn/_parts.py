@@ -22,8 +22,9 @@ def num_cores() -> int:
 def num_parts(members: int, bytes_of_params: int, mesh: Mesh | None) -> int:
     """In how many parts a group of members runs.
 
-    XLA runs a loop of small operations on one core of a CPU, so that the others have to be given loops of their own; and it goes
-    through all members operation by operation, so that fewer members stay in the cache. Accelerators want all members at once.
+    XLA runs a loop of small operations on one core of a CPU, so that the others have to be given loops of their own;
+    and it goes through all members operation by operation, so that fewer members stay in the cache. Accelerators want
+    all members at once.
     """
     if mesh is not None or jax.default_backend() != "cpu":
         return 1
@@ -36,7 +37,8 @@ def run_side_by_side(run: Any, calls: Sequence[tuple]) -> list[Any]:
     """Calls a function of `eqx.filter_jit` with each tuple of arguments, all of one form, at the same time."""
     if len(calls) == 1:
         return [run(*calls[0])]
-    # Compiled before any thread starts, because they would compile it once each; the compiled program is shared with the calls.
+    # Compiled before any thread starts, because they would compile it once each; the compiled program is shared with
+    # the calls.
     run.lower(*calls[0]).compile()
 
     def wait(arguments: tuple) -> Any:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from .._rule import AbstractRule
 from .._types import PRNGKey
 from ._objective import AbstractObjective
-from ._observer import AbstractObserver, measure_all
+from ._observer import AbstractObserver, Loss, measure_all
 
 
 class Program(eqx.Module):
@@ -30,7 +30,10 @@ class Program(eqx.Module):
     def measure(self, params: Any, index: Array | int) -> dict[str, Array]:
         """All quantities at these parameters; an observer that needs randomness gets a key of the step or recording."""
         key = None if self.key is None else jr.fold_in(jr.fold_in(self.key, 2), index)
-        return measure_all(self.observers, self.network(params), self.initial, self.task, key)
+        # The training loss is the objective itself, one array and not a copy, so that the compiler sees that the loss
+        # and the gradient of a step share their work.
+        shared = tuple(Loss(objective=self.objective) if is_training_loss(o) else o for o in self.observers)
+        return measure_all(shared, self.network(params), self.initial, self.task, key)
 
     def gradient(self, params: Any, objective: AbstractObjective) -> Any:
         """The gradient of an objective by the parameters."""
@@ -53,3 +56,8 @@ class State(eqx.Module):
     step: Int[Array, "*member"]
     time: Float[Array, "*member"]
     result: Int[Array, "*member"]
+
+
+def is_training_loss(observer: AbstractObserver) -> bool:
+    """Whether an observer records what is descended."""
+    return isinstance(observer, Loss) and observer.part == "train"

@@ -41,15 +41,15 @@ def simulate(
 ) -> Trajectory:
     """Trains a network and records quantities at the asked-for learning times.
 
-    What is passed is what is trained on: moments (exact for linear networks, and as cheap for a million samples as for ten), a
-    `Batch`, the training part of a `Split` (then "validation_loss" and "test_loss" are recorded too), or a task: its population
-    moments for a linear network under squared error, else fresh samples in every step.
+    What is passed is what is trained on: moments (exact for linear networks, and as cheap for a million samples as for
+    ten), a `Batch`, the training part of a `Split` (then "validation_loss" and "test_loss" are recorded too), or a
+    task: its population moments for a linear network under squared error, else fresh samples in every step.
 
     Args:
         network: the network before training.
         task: moments, a batch, a split or a task.
-        ts: learning times (learning rate times steps), ascending; under `Descent` each is snapped to the nearest step, and the
-            trajectory holds the times used.
+        ts: learning times (learning rate times steps), ascending; under `Descent` each is snapped to the nearest step,
+            and the trajectory holds the times used.
         rule: how parameters move; by default `GradientFlow()`.
         observe: observers besides the losses and the mode strengths, which are always recorded where they exist.
         loss: the loss; by default `SquaredError()`.
