@@ -21,8 +21,9 @@ def positive(config: Any, *names: str) -> None:
     """Refuses numbers that are not finite and above zero."""
     for name in names:
         value = getattr(config, name)
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{option(name)} must be a positive number, got {value}.")
+        for item in value if isinstance(value, tuple) else (value,):
+            if item is not None and not (math.isfinite(item) and item > 0):
+                raise ValueError(f"{option(name)} must be a positive number, got {item}.")
 
 
 def option(name: str) -> str:

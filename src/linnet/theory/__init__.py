@@ -1,6 +1,44 @@
 """The predicted road: one result per file, with its assumptions as code."""
 
+from ._balanced_riccati import BalancedRiccati as BalancedRiccati
+from ._balanced_solution import Representations as Representations, balanced_representations as balanced_representations
+from ._deep_linear_modes import DeepLinearModes as DeepLinearModes
+from ._linear_rnn_alignment import RecurrentModes as RecurrentModes, recurrent_modes as recurrent_modes
+from ._linear_rnn_frozen import (
+    frozen_input_output as frozen_input_output,
+    frozen_input_output_taylor as frozen_input_output_taylor,
+    frozen_recurrence as frozen_recurrence,
+)
+from ._linear_rnn_kernel import (
+    LinearRNNTangentKernel as LinearRNNTangentKernel,
+    linear_rnn_tangent_kernel as linear_rnn_tangent_kernel,
+)
+from ._linear_rnn_modes import LinearRNNModes as LinearRNNModes
+from ._linear_rnn_small import SmallRecurrentInitialization as SmallRecurrentInitialization
+from ._linear_rnn_transition import (
+    dynamical_transition as dynamical_transition,
+    energetic_transition as energetic_transition,
+    recurrent_window as recurrent_window,
+    spinodal_transition as spinodal_transition,
+)
+from ._mode_curves import (
+    chain_strength as chain_strength,
+    half_time as half_time,
+    learning_time as learning_time,
+    maximal_stable_rate as maximal_stable_rate,
+    mode_strength as mode_strength,
+)
+from ._mode_energy import (
+    effective_regularizer as effective_regularizer,
+    minimized_energy as minimized_energy,
+    mode_energy as mode_energy,
+    zero_loss_modes as zero_loss_modes,
+)
 from ._moment_flow import MomentFlow as MomentFlow
 from ._predict import predict as predict
+from ._random_weights import expected_half_times as expected_half_times, expected_strengths as expected_strengths
 from ._registry import THEORIES as THEORIES
+from ._riccati import RiccatiFlow as RiccatiFlow, riccati_flow as riccati_flow
+from ._single_layer import SingleLayer as SingleLayer
+from ._small_initialization import SmallInitialization as SmallInitialization, growing_strengths as growing_strengths
 from ._theory import AbstractTheory as AbstractTheory, Assumption as Assumption

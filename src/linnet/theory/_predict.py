@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
+import jax.tree_util as jtu
 import numpy as np
 from jaxtyping import Array, Float
 
+from .. import nn, tasks
 from .._loss import AbstractLoss, SquaredError
 from .._rule import AbstractRule, GradientFlow
 from .._trajectory import Trajectory, check_times
@@ -29,14 +32,22 @@ def _solve(theory: AbstractTheory, network: Any, task: Any, ts: Float[Array, " t
 def why_not(
     theory: AbstractTheory, network: Any, task: Any, rule: AbstractRule, loss: AbstractLoss
 ) -> tuple[str | None, tuple[Assumption, ...]]:
-    """Why a theory cannot be used here (`None` if it can), and its measured assumptions."""
+    """Why a theory cannot be used here (`None` if it can), and its measured assumptions.
+
+    The sentence names the assumption that failed, by how much, and what to use instead.
+    """
     reason = theory.applies(network, task, rule, loss)
     if reason is not None:
         return reason, ()
-    assumptions = _assumptions(theory, network, task, rule, loss)
+    assumptions = _assumptions(theory, network, task, _numbers_as_arrays(rule), loss)
     failed = [a for a in assumptions if not np.all(np.asarray(a.holds))]
     sentences = [f"{a}; {a.remedy}" for a in failed]
     return (" ".join(sentences) or None), assumptions
+
+
+def _numbers_as_arrays(tree: Any) -> Any:
+    """Plain floats become arrays, so that another learning rate is another value and not another program."""
+    return jtu.tree_map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, tree)
 
 
 def predict(
@@ -57,30 +68,62 @@ def predict(
         ts: learning times, ascending from 0.
         rule: the learning rule; by default gradient flow.
         loss: the loss; by default squared error.
-        theory: the theory to use; by default the strongest one whose measured assumptions hold (closed form, then mode ODE,
-            matrix ODE, kernel, and `MomentFlow` last).
-        strict: refuse where a measured assumption fails; with `False` predict all the same and keep the numbers in `assumptions`.
+        theory: the theory to use, or several to choose from; by default all of them. The strongest one whose measured
+            assumptions hold is taken: closed form, then mode ODE, matrix ODE, kernel, and `MomentFlow` last.
+        strict: refuse where a measured assumption fails; with `False` predict all the same, by the asked-for theory
+            (the strongest of several), and keep the numbers in `assumptions`.
 
     Returns:
-        The trajectory; `trajectory.theory` names the theory and `trajectory.assumptions` holds its measured assumptions.
+        The trajectory; `trajectory.theory` names the theory and `trajectory.assumptions` holds its measured
+        assumptions.
 
     Raises:
-        ValueError: if no theory applies, or (with `strict`) an assumption of the asked-for theory fails: which one, by how much, and what to use instead.
+        ValueError: if no theory applies, or (with `strict`) an assumption of the asked-for theory fails: which one, by
+            how much, and what to use instead.
+
+    !!! example
+        ```python
+        predicted = ln.theory.predict(net, task, ts)
+        print(predicted.theory, *predicted.assumptions, sep="\\n")
+        rough = ln.theory.predict(net, task, ts, theory=ln.theory.DeepLinearModes(), strict=False)
+        ```
     """
     from ._registry import THEORIES
 
     rule = GradientFlow() if rule is None else rule
     loss = SquaredError() if loss is None else loss
     ts = check_times(ts)
+    # A population may be computed by any means; linear networks only see its moments.
+    seen = tasks.as_moments(task) if isinstance(task, tasks.AbstractTask) and nn.is_linear(network) else task
     candidates = THEORIES if theory is None else (theory,) if isinstance(theory, AbstractTheory) else tuple(theory)
-    reasons = []
-    for candidate in sorted(candidates, key=lambda t: t.strength):
-        reason, assumptions = why_not(candidate, network, task, rule, loss)
-        name = type(candidate).__name__
-        if reason is None or (not strict and theory is not None and assumptions):
-            trajectory = _solve(candidate, network, task, ts)
-            return dataclasses.replace(
-                trajectory, theory=name, assumptions=assumptions, task=task, rule=rule, loss=loss
-            )
-        reasons.append(f"{name}: {reason}")
-    raise ValueError("No theory predicts this:\n" + "\n".join(f"- {reason}" for reason in reasons))
+    candidates = sorted(candidates, key=lambda t: t.strength)
+    reasons, measured = [], []
+    for candidate in candidates:
+        reason, assumptions = why_not(candidate, network, seen, rule, loss)
+        if reason is None:
+            return _solved(candidate, network, task, seen, ts, rule, loss, assumptions)
+        reasons.append(f"- {type(candidate).__name__}: {reason}")
+        if assumptions:
+            measured.append((candidate, assumptions))
+    if not strict and measured:
+        # Asked for by name: the strongest. Not asked for: the last resort is the one that neglects least.
+        candidate, assumptions = measured[0 if theory is not None else -1]
+        return _solved(candidate, network, task, seen, ts, rule, loss, assumptions)
+    raise ValueError("No theory predicts this:\n" + "\n".join(reasons))
+
+
+def _solved(
+    theory: AbstractTheory,
+    network: Any,
+    task: Any,
+    seen: Any,
+    ts: Array,
+    rule: AbstractRule,
+    loss: AbstractLoss,
+    assumptions: tuple[Assumption, ...],
+) -> Trajectory:
+    bound = theory.bind(network, seen, rule, loss)
+    trajectory = _solve(_numbers_as_arrays(bound), network, seen, ts)
+    return dataclasses.replace(
+        trajectory, theory=type(theory).__name__, assumptions=assumptions, task=task, rule=rule, loss=loss
+    )

@@ -1,6 +1,20 @@
 """All theories, for `predict` to choose from."""
 
+from ._balanced_riccati import BalancedRiccati
+from ._deep_linear_modes import DeepLinearModes
+from ._linear_rnn_modes import LinearRNNModes
 from ._moment_flow import MomentFlow
+from ._single_layer import SingleLayer
+from ._small_initialization import SmallInitialization
 from ._theory import AbstractTheory
 
-THEORIES: tuple[AbstractTheory, ...] = (MomentFlow(),)
+#: Among theories of one strength the first whose assumptions hold is taken: the exact one before the leading order.
+THEORIES: tuple[AbstractTheory, ...] = (
+    SingleLayer(),
+    DeepLinearModes(),
+    SmallInitialization(),
+    LinearRNNModes(),
+    LinearRNNModes(rotating=True),
+    BalancedRiccati(),
+    MomentFlow(),
+)

@@ -57,6 +57,10 @@ class AbstractTheory(eqx.Module):
     def assumptions(self, network: Any, task: Any, rule: AbstractRule, loss: AbstractLoss) -> tuple[Assumption, ...]:
         """The measured assumptions, for a network and task to which the theory applies."""
 
+    def bind(self, network: Any, task: Any, rule: AbstractRule, loss: AbstractLoss) -> "AbstractTheory":
+        """The theory with what it needs of the rule and the loss (most need nothing); `predict` solves with it."""
+        return self
+
     @abc.abstractmethod
     def solve(self, network: Any, task: Any, ts: Float[Array, " time"]) -> Trajectory:
         """The predicted trajectory: pure, jittable and vmappable."""
