@@ -85,7 +85,8 @@ def main_spec(specs: list[Spec]) -> Spec:
 def draw_members(spec: Spec, seed: int, num: int) -> Any:
     """The networks of an ensemble before training, with the same weights that `linnet.learn.ensemble` begins from."""
     key = spec.key(seed)
-    return eqx.filter_vmap(lambda member: spec.make(jr.fold_in(key, member)))(jnp.arange(num, dtype=jnp.uint32))
+    draw = eqx.filter_jit(eqx.filter_vmap(lambda member: spec.make(jr.fold_in(key, member))))
+    return draw(jnp.arange(num, dtype=jnp.uint32))
 
 
 def _linear(depth: int, num_in: int, num_out: int, hidden: int, small: Any) -> Spec:

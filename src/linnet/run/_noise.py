@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from .. import tasks
 from .._types import PRNGKey
@@ -41,7 +41,9 @@ def noise_edge(batch: tasks.Batch, num_rows: int, permutations: int, *, key: PRN
 
 
 @eqx.filter_jit
-def _permuted(x: Float[Array, "num in"], y: Float[Array, "num out"], keys: PRNGKey) -> Float[Array, " permutation"]:
+def _permuted(
+    x: Float[Array, "num in"], y: Float[Array, "num out"], keys: Key[Array, " permutation"]
+) -> Float[Array, " permutation"]:
     def largest(key: PRNGKey) -> Float[Array, ""]:
         yx = jr.permutation(key, y).T @ x / x.shape[0]
         return jnp.linalg.norm(yx, 2)
@@ -50,7 +52,9 @@ def _permuted(x: Float[Array, "num in"], y: Float[Array, "num out"], keys: PRNGK
 
 
 @eqx.filter_jit
-def _shifted(x: Float[Array, "num step in"], y: Float[Array, "num out"], keys: PRNGKey) -> Float[Array, " permutation"]:
+def _shifted(
+    x: Float[Array, "num step in"], y: Float[Array, "num out"], keys: Key[Array, " permutation"]
+) -> Float[Array, " permutation"]:
     num, steps, _ = x.shape
     margin = min(steps, num // 2)
 

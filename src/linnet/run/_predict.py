@@ -12,18 +12,25 @@ from jaxtyping import Array, Float
 from .. import tasks, theory as theories
 from .._trajectory import half_times
 from ..config import LearnConfig
+from ._choose import choose, expected_end, expected_strengths, solve, wanted_modes
 from ._networks import Spec, draw_members
 from ._problem import Problem
-
-#: Modes weaker than this part of the strongest do not decide how long is trained: their time goes as one over strength.
-WEAKEST = 1e-3
 
 #: Training goes on for this many times the half time of the slowest mode.
 BEYOND = 1.6
 
+#: Where the slowest mode may be learned on the axis of time, so that it need not be computed anew.
+EARLIEST, LATEST = 0.4, 0.8
+
 #: Every round of the search for the end reaches this much further.
 FURTHER = 4.0
-ROUNDS = 14
+ROUNDS = 8
+
+#: A recurrent network counts as done when in the last three quarters of the time the loss falls by less than this part.
+SETTLED = 1e-2
+
+#: The name under which expected strengths are stored; they are no theory of one network.
+EXPECTED = "ExpectedStrengths"
 
 
 def predict_spec(spec: Spec, problem: Problem, config: LearnConfig) -> xr.Dataset:
@@ -36,18 +43,18 @@ def predict_spec(spec: Spec, problem: Problem, config: LearnConfig) -> xr.Datase
 
     Returns:
         `mode_strengths`, `loss`, `validation_loss` and `test_loss` (where there are such parts) over "seed" and "time",
-        `half_times` over "seed" and "mode", and the measured assumptions; the theory's name is an attribute.
+        `half_times` over "seed" and "mode", and the measured assumptions; the theory's name is an attribute. A
+        prediction about random weights in general has a single "seed".
     """
+    begin = expected_strengths(spec, problem, config)
+    if begin is not None:
+        end = config.time or BEYOND * expected_end(spec, problem, config)
+        ts = jnp.linspace(0.0, end, config.times)
+        return _dataset(_expected(spec, problem, begin, ts), ts, problem, EXPECTED, ())
     networks = draw_members(spec, config.seed, config.seeds)
-    moments = problem.moments.train
-    first = jax.tree.map(lambda leaf: leaf[0], networks)
-    chosen = theories.predict(first, moments, jnp.linspace(0.0, 1.0, 3))
-    name = str(chosen.theory)
-    theory = next(t for t in theories.THEORIES if type(t).__name__ == name)
-    end = config.time or _find_end(theory, networks, problem, config.times)
-    ts = jnp.linspace(0.0, end, config.times)
-    values = _solve(theory, networks, moments, ts)
-    return _dataset(values, ts, problem, name, chosen.assumptions)
+    theory, assumptions = choose(networks, problem.moments.train)
+    values, ts = _search(theory, networks, spec, problem, config)
+    return _dataset(values, ts, problem, type(theory).__name__, assumptions)
 
 
 def halves(problem: Problem, ts: Any, strengths: Any) -> np.ndarray:
@@ -56,40 +63,64 @@ def halves(problem: Problem, ts: Any, strengths: Any) -> np.ndarray:
     Learning ends at the least-squares solution; over a sequence, where a network of limited size may not reach it,
     where the strength itself ends.
     """
-    num = problem.num_modes
     final = None if problem.is_series else jnp.asarray(problem.target)
-    members = jax.vmap(lambda s: half_times(jnp.asarray(ts), s, final))
-    return np.asarray(members(jnp.asarray(strengths, jnp.float64)[..., :num]))
+    along = jnp.asarray(strengths)[..., : problem.num_modes].astype(float)
+    return np.asarray(_halves(jnp.asarray(ts), along, final))
 
 
 @eqx.filter_jit
-def _solve(theory: Any, networks: Any, moments: Any, ts: Float[Array, " time"]) -> dict[str, Array]:
-    return eqx.filter_vmap(lambda network: theory.solve(network, moments, ts).values)(networks)
+def _halves(
+    ts: Float[Array, " time"], strengths: Float[Array, "seed time mode"], final: Float[Array, " mode"] | None
+) -> Float[Array, "seed mode"]:
+    return jax.vmap(lambda member: half_times(ts, member, final))(strengths)
 
 
-def _find_end(theory: Any, networks: Any, problem: Problem, times: int) -> float:
-    """The time at which the slowest mode of any note is learned, by looking further and further."""
-    values = np.asarray(problem.modes.singular_values)[: problem.num_modes]
-    wanted = values >= WEAKEST * values[0]
-    fractions = jnp.concatenate([jnp.zeros(1), jnp.geomspace(1e-3, 1.0, times - 1)])
-    end, last = 10.0 / float(values[0]), 0.0
+def _search(
+    theory: Any, networks: Any, spec: Spec, problem: Problem, config: LearnConfig
+) -> tuple[dict[str, Array], Array]:
+    """The prediction, on an axis of time on which the slowest mode of any note is learned."""
+    wanted = wanted_modes(spec, problem, config)
+    end = config.time or BEYOND * expected_end(spec, problem, config)
+    best = None
     for _ in range(ROUNDS):
-        ts = end * fractions
-        solved = _solve(theory, networks, problem.moments.train, ts)
-        found = np.median(np.nan_to_num(halves(problem, ts, solved["mode_strengths"]), nan=np.inf), axis=0)[wanted]
-        finite = found[np.isfinite(found)]
-        last = float(np.max(finite, initial=0.0)) or last
-        if np.all(np.isfinite(found)) and last * BEYOND <= end and _settled(solved, fractions):
-            return last * BEYOND if not problem.is_series else max(last * BEYOND, end / FURTHER)
-        end *= FURTHER
-    return last * BEYOND or end / FURTHER
+        ts = jnp.linspace(0.0, end, config.times)
+        values = solve(theory, networks, problem.moments.train, ts)
+        loss = np.median(np.asarray(values["loss"]), axis=0)
+        if best is not None and not np.isfinite(loss[-1]):
+            break  # The solver went as far as it could; the round before is what there is.
+        best = values, ts
+        if config.time or not np.isfinite(loss[-1]):
+            break
+        found = np.median(np.nan_to_num(halves(problem, ts, values["mode_strengths"]), nan=np.inf), axis=0)[wanted]
+        last = float(np.max(found))
+        if problem.is_series:
+            if loss[len(loss) // 4] - loss[-1] <= SETTLED * (loss[0] - loss[-1]) and np.isfinite(last) and last > 0:
+                break
+            end *= FURTHER
+        elif not np.isfinite(last):
+            end *= FURTHER
+        elif EARLIEST * end <= last <= LATEST * end or last == 0:
+            break
+        else:
+            end = BEYOND * last
+    if best is None:
+        raise ValueError(f"{type(theory).__name__} gave no prediction.")
+    return best
 
 
-def _settled(solved: dict[str, Array], fractions: Array) -> bool:
-    """Whether the loss hardly falls any more from a quarter of the time on."""
-    loss = np.median(np.asarray(solved["loss"]), axis=0)
-    quarter = int(np.searchsorted(np.asarray(fractions), 1 / FURTHER))
-    return bool(loss[quarter] - loss[-1] <= 1e-2 * (loss[0] - loss[-1]))
+def _expected(spec: Spec, problem: Problem, begin: np.ndarray, ts: Array) -> dict[str, Array]:
+    """The curves of balanced modes that begin at expected strengths."""
+    strengths = _curves(ts, problem.modes, jnp.asarray(begin), spec.depth or 2)[None]
+    return {"mode_strengths": strengths, "loss": _loss(problem.moments.train, problem.modes, strengths[:, :, None, :])}
+
+
+@eqx.filter_jit
+def _curves(
+    ts: Float[Array, " time"], modes: tasks.SingularModes, begin: Float[Array, " mode"], depth: int
+) -> Float[Array, "time mode"]:
+    values, variances = modes.singular_values, modes.input_variances
+    strengths = theories.mode_strength(ts, values, begin, depth=depth, variance=variances)
+    return jnp.where(values > 0, strengths, 0)
 
 
 def _dataset(values: dict[str, Array], ts: Array, problem: Problem, name: str, assumptions: tuple) -> xr.Dataset:
@@ -104,22 +135,21 @@ def _dataset(values: dict[str, Array], ts: Array, problem: Problem, name: str, a
         moments = getattr(problem.moments, part)
         if moments is not None and (profile is not None or not problem.is_series):
             along = strengths[:, :, None, :] if profile is None else profile
-            data[f"{part}_loss"] = (("seed", "time"), np.asarray(_held_out(moments, problem.modes, along)))
-    if assumptions:
-        data["assumption_value"] = ("assumption", np.array([float(np.max(a.value)) for a in assumptions]))
-        data["assumption_threshold"] = ("assumption", np.array([float(a.threshold) for a in assumptions]))
-        data["statement"] = ("assumption", np.array([a.statement for a in assumptions]))
+            data[f"{part}_loss"] = (("seed", "time"), np.asarray(_loss(moments, problem.modes, along)))
     coords: dict[str, Any] = {"time": np.asarray(ts), "mode": np.arange(1, num + 1)}
     if assumptions:
+        data["assumption_value"] = ("assumption", np.array([float(a.value) for a in assumptions]))
+        data["assumption_threshold"] = ("assumption", np.array([float(a.threshold) for a in assumptions]))
+        data["statement"] = ("assumption", np.array([a.statement for a in assumptions]))
         coords["assumption"] = np.array([a.name for a in assumptions])
     return xr.Dataset(data, coords, {"theory": name})
 
 
 @eqx.filter_jit
-def _held_out(
+def _loss(
     moments: tasks.AbstractMoments, modes: tasks.SingularModes, strengths: Float[Array, "seed time step mode"]
 ) -> Float[Array, "seed time"]:
-    """The loss on held-out moments of the linear map that predicted strengths add up to."""
+    """The loss on moments of the linear map that predicted strengths add up to."""
     form = moments.residual_form()
 
     def loss(along: Float[Array, "step mode"]) -> Float[Array, ""]:

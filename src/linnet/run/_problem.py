@@ -48,7 +48,10 @@ class Problem:
     @property
     def target(self) -> np.ndarray:
         """The mode strengths of the least-squares solution, at which learning ends."""
-        return np.asarray(self.modes.strengths)[: self.num_modes]
+        moments = self.moments.train
+        if moments.num_steps is not None:
+            return np.asarray(self.modes.strengths)[: self.num_modes]
+        return np.asarray(self.modes.mode_strengths(moments.residual_form().target))[: self.num_modes]
 
 
 def read_problem(config: LearnConfig, file: str) -> Problem:

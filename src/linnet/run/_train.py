@@ -9,10 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from .. import analyse, learn, tasks
-from .._loss import AbstractLoss
 from .._types import PRNGKey
 from ..config import LearnConfig
 from ._networks import Spec
@@ -31,32 +30,6 @@ MOST_SAMPLES = 4096
 RECORDS = 50
 
 
-class BestLinearModes(learn.AbstractObserver):
-    r"""Mode strengths of the linear map that fits a nonlinear network best, $\mathbb{E}[f(x) x^\top] \Sigma_{xx}^{-1}$.
-
-    Args:
-        fit: finds that map on some samples.
-        modes: the modes.
-    """
-
-    fit: analyse.BestLinearMap
-    modes: tasks.SingularModes
-
-    @property
-    def name(self) -> str:
-        return "mode_strengths"
-
-    @property
-    def dims(self) -> tuple[str, ...]:
-        return ("mode",)
-
-    def bind(self, network: Any, task: Any, loss: AbstractLoss) -> "BestLinearModes":
-        return self
-
-    def measure(self, network: Any, *, initial: Any, task: Any, key: PRNGKey | None) -> Float[Array, " mode"]:
-        return self.modes.mode_strengths(self.fit(network))
-
-
 def train_linear(
     spec: Spec,
     problem: Problem,
@@ -71,7 +44,7 @@ def train_linear(
     def make(key: PRNGKey) -> tuple[Any, Any, Any]:
         return spec.make(key), moments, learn.GradientFlow()
 
-    found, networks = _train(spec, problem, config, make, jnp.asarray(ts), (), checkpointer, progress)
+    found, networks = _train(spec, problem, config, make, jnp.asarray(ts), checkpointer, progress)
     if not problem.is_series:
         return found
     # For tables the rate is known beforehand; what a recurrent network ends at is not.
@@ -105,12 +78,11 @@ def train_nonlinear(
     gap = max(1, round(steps / (config.times - 1)))
     # Times on which the recordings lie exactly, each the same number of steps apart.
     ts = rate * gap * np.arange(min(config.times, steps // gap + 1))
-    observer = BestLinearModes(analyse.BestLinearMap(split.train.x), cast(problem.modes, jnp.float32))
 
     def make(key: PRNGKey) -> tuple[Any, Any, Any]:
         return spec.make(key), split, learn.Descent(rate)
 
-    found, _ = _train(spec, problem, config, make, jnp.asarray(ts), (observer,), checkpointer, progress)
+    found, _ = _train(spec, problem, config, make, jnp.asarray(ts), checkpointer, progress)
     return found.assign_attrs(rate=rate, steps=int(gap * (len(ts) - 1)), samples=split.train.num)
 
 
@@ -120,7 +92,6 @@ def _train(
     config: LearnConfig,
     make: Callable,
     ts: Array,
-    observe: tuple,
     checkpointer: learn.Checkpointer,
     progress: Progress,
 ) -> tuple[xr.Dataset, Any]:
@@ -129,7 +100,6 @@ def _train(
         ts,
         {"seed": config.seeds},
         key=spec.key(config.seed),
-        observe=observe,
         records_per_chunk=RECORDS,
         checkpointer=checkpointer,
         progress=progress,
