@@ -33,7 +33,9 @@ def test_half_times_are_compared():
     task, ts = _task(), np.linspace(0, 10, 2001)
     curves = [1 / (1 + np.exp(-4 * (ts[:, None] - shift))) for shift in (np.array([3.0, 5.0]), np.array([3.3, 5.0]))]
     a, b = (_trajectory(ts, curve, task, name="mode_strengths") for curve in curves)
-    first, second = ln.compare.difference(a, b).half_times
+    compared = ln.compare.difference(a, b).half_times
+    assert compared is not None
+    first, second = compared
     np.testing.assert_allclose(first, [3, 5], atol=1e-4)
     np.testing.assert_allclose(second, [3.3, 5], atol=1e-4)
     assert "half times: at most 10 % apart" in str(ln.compare.difference(a, b))
