@@ -95,7 +95,7 @@ def record_modes(
 def two_layer_parts(
     network: nn.DeepLinear, modes: tasks.SingularModes
 ) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]:
-    r"""The growing and the decaying part of every mode, $|W_1 v \pm W_2^\top u|^2 / 4$: its strength is the difference."""
+    r"""The growing and the decaying part of modes, $|W_1 v \pm W_2^\top u|^2 / 4$: strength is their difference."""
     first, last = network.weights[0] @ modes.right, network.weights[1].T @ modes.left
     return jnp.sum((first + last) ** 2, axis=0) / 4, jnp.sum((first - last) ** 2, axis=0) / 4
 

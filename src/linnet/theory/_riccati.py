@@ -11,7 +11,7 @@ from .._cite import cite
 class RiccatiFlow(eqx.Module):
     r"""$\dot P = f P + P f - P^2$ for $P = A_t A_t^\top$ and diagonal $f$, prepared for evaluation at any time.
 
-    $$P_t = e^{f t} A \bigl(B_t + A^\top M_t A\bigr)^{-1} A^\top e^{f t}, \quad M_t = \int_0^t e^{2 f s} ds,\; B_t = I.$$
+    $$P_t = e^{f t} A \bigl(B_t + A^\top M_t A\bigr)^{-1} A^\top e^{f t}, \; M_t = \int_0^t e^{2 f s} ds,\; B_t = I.$$
 
     $e^{ft}$ overflows, and the bracket mixes numbers of all sizes. But $A^\top = O R$ with triangular $R$ (rows in the
     order of descending $f$), so that $e^{f t} A = T D O^\top$ with the columns' sizes $D$ taken out and $T$ bounded;
