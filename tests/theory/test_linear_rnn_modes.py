@@ -10,7 +10,7 @@ import linnet as ln
 from tests.compilations import count_compilations
 from tests.tolerances import assert_close
 
-# Directions out of alignment are unstable while a mode is still weak: rounding grows like exp(s t), so not for too long.
+# Directions out of alignment are unstable while a mode is weak: rounding grows like exp(s t), so not for long.
 TS = jnp.linspace(0.0, 5.0, 26)
 STEPS, IN, HIDDEN, OUT = 4, 4, 5, 3
 MODES = ln.theory.LinearRNNModes()

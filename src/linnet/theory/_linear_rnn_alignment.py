@@ -89,7 +89,9 @@ def recurrent_modes(network: nn.LinearRNN, modes: tasks.SingularModes) -> Recurr
     sign = jnp.where(jnp.sum(entering * leaving, axis=0) < 0, -1, 1)
     directions = entering + sign * leaving
     sizes = jnp.sqrt(jnp.sum(directions**2, axis=0))
-    rotation = nearest_rotation(directions / jnp.where(sizes > 0, sizes, 1), 1e-3)
+    # What is no more than rounding has no direction.
+    present = sizes > 20 * jnp.finfo(sizes.dtype).eps * jnp.max(sizes, initial=0)
+    rotation = nearest_rotation(jnp.where(present, directions / jnp.where(present, sizes, 1), 0), 1e-3)
     return _measured(network, left, right, rotation, jnp.eye(left.shape[1], dtype=left.dtype))
 
 
