@@ -14,9 +14,8 @@ _CACHE = 192 * 1024
 
 def num_cores() -> int:
     """The cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, os.cpu_count() or 1)
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return max(1, (os.cpu_count() or 1) if affinity is None else len(affinity(0)))
 
 
 def num_parts(members: int, bytes_of_params: int, mesh: Mesh | None) -> int:
