@@ -46,9 +46,12 @@ def solve_ode(
     """
     dtype = jnp.result_type(*jtu.tree_leaves(initial))
     default_rtol, default_atol = default_tolerances(dtype)
-    save = (lambda t, y, args: y) if save is None else save
     ts = jnp.asarray(ts, jnp.finfo(dtype).dtype)
     end = ts[-1]
+    # What is saved last is the end: one thing less to compile where the solution itself is saved.
+    saveat = diffrax.SaveAt(ts=ts)
+    if save is not None:
+        saveat = diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts, fn=save), diffrax.SubSaveAt(t1=True)])
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(field),  # pyright: ignore[reportArgumentType]
         diffrax.Tsit5() if solver is None else solver,
@@ -57,7 +60,7 @@ def solve_ode(
         dt0=None,
         y0=initial,
         args=args,
-        saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts, fn=save), diffrax.SubSaveAt(t1=True)]),
+        saveat=saveat,
         stepsize_controller=diffrax.PIDController(
             rtol=default_rtol if rtol is None else rtol, atol=default_atol if atol is None else atol
         ),
@@ -65,7 +68,7 @@ def solve_ode(
         adjoint=diffrax.ForwardMode(),
         throw=False,
     )
-    saved, final = solution.ys  # pyright: ignore[reportGeneralTypeIssues]
+    saved, final = (solution.ys, solution.ys) if save is None else solution.ys  # pyright: ignore[reportGeneralTypeIssues]
     final = jtu.tree_map(lambda leaf: leaf[-1], final)
     out_of_steps = jnp.where(solution.result == diffrax.RESULTS.successful, 0, 2)
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jtu.tree_leaves(final)]))

@@ -99,7 +99,7 @@ def descent_chunk(
         objective, order = program.objective.at(rule.batch_size, order, step, program.key)
         gradient = program.gradient(params, objective)
         update, memory = rule.transform.update(gradient, memory, params)
-        if not _is_zero(rule.weight_decay):
+        if not is_zero(rule.weight_decay):
             update = jtu.tree_map(lambda u, p: u + jnp.asarray(rule.weight_decay, p.dtype) * p, update, params)
         rate = rule.rate(step)
         params = jtu.tree_map(lambda p, u: p - rate.astype(p.dtype) * u, params, scaled(update, rule.rates))
@@ -130,5 +130,6 @@ def descent_chunk(
     return State(params, (memory, order), step, state.time, result), values
 
 
-def _is_zero(value: Any) -> bool:
+def is_zero(value: Any) -> bool:
+    """Whether a number is known to be zero."""
     return isinstance(value, (int, float)) and value == 0

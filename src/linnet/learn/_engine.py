@@ -6,13 +6,15 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
+import jax.tree_util as jtu
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .. import nn
 from .._loss import AbstractLoss
 from .._rule import AbstractRule, Descent, GradientFlow
 from .._types import PRNGKey
-from ._descent import Pace, descent_chunk, initial_memory
+from ._descent import Pace, descent_chunk, initial_memory, is_zero
 from ._flow import flow_chunk
 from ._objective import make_objective
 from ._program import Program, State, is_training_loss
@@ -41,14 +43,19 @@ def initial_state(program: Program) -> State:
 
 def plain_rule(rule: AbstractRule) -> AbstractRule:
     """The rule with its numbers as arrays, so that another learning rate does not compile another program."""
-    if not isinstance(rule, Descent):
-        return rule
-    changes: dict[str, Any] = {}
-    if not callable(rule.learning_rate):
-        changes["learning_rate"] = jnp.asarray(rule.learning_rate, jnp.result_type(float))
-    if not (isinstance(rule.weight_decay, (int, float)) and rule.weight_decay == 0):
-        changes["weight_decay"] = jnp.asarray(rule.weight_decay, jnp.result_type(float))
-    return dataclasses.replace(rule, **changes)
+    dtype = jnp.result_type(float)
+
+    def plain(value: Any) -> Any:
+        return jnp.asarray(value, dtype) if isinstance(value, (int, float, np.ndarray, np.number)) else value
+
+    if isinstance(rule, GradientFlow):
+        return dataclasses.replace(rule, rates=jtu.tree_map(plain, rule.rates))
+    if isinstance(rule, Descent):
+        # No weight decay stays a fact for the compiler.
+        decay = rule.weight_decay if is_zero(rule.weight_decay) else plain(rule.weight_decay)
+        rate = rule.learning_rate if callable(rule.learning_rate) else plain(rule.learning_rate)
+        return dataclasses.replace(rule, learning_rate=rate, weight_decay=decay, rates=jtu.tree_map(plain, rule.rates))
+    return rule
 
 
 def check_rule(network: Any, rule: AbstractRule, key: PRNGKey | None) -> None:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 from .._loss import AbstractLoss
 from .._types import PRNGKey
@@ -59,7 +59,7 @@ class Members(eqx.Module):
 
 def make_members(
     make: Callable[..., tuple[Any, Any, Any]],
-    keys: PRNGKey,
+    keys: Key[Array, " member"],
     values: dict[str, Array],
     ts: Float[Array, " time"],
     loss: AbstractLoss,

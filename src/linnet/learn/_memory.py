@@ -8,11 +8,10 @@ import equinox as eqx
 import jax
 import jax.tree_util as jtu
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from .._loss import AbstractLoss
 from .._rule import GradientFlow
-from .._types import PRNGKey
 from ._engine import initial_state
 from ._members import make_member
 from ._observer import AbstractObserver
@@ -54,7 +53,7 @@ class Draft(eqx.Module):
 
 def draft_member(
     make: Callable[..., tuple[Any, Any, Any]],
-    keys: PRNGKey,
+    keys: Key[Array, " member"],
     values: dict[str, Array],
     ts: Float[Array, " time"],
     loss: AbstractLoss,
@@ -63,7 +62,7 @@ def draft_member(
     """The draft of the first member of some keys and values; nothing is computed."""
     varied: list[int] = []
 
-    def draw(keys: PRNGKey, values: dict[str, Array]) -> tuple[Program, State, dict[str, Array]]:
+    def draw(keys: Key[Array, " member"], values: dict[str, Array]) -> tuple[Program, State, dict[str, Array]]:
         key, first = keys[0], {name: value[0] for name, value in values.items()}
         program = make_member(make, key, first, ts, loss, observe)[0]
         varied.extend(bytes_of(leaf) for leaf in jtu.tree_leaves(program) if isinstance(leaf, jax.core.Tracer))

@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.random as jr
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array
 
 from .._rule import AbstractRule
 from .._types import PRNGKey
@@ -51,11 +51,12 @@ class State(eqx.Module):
         result: a code of `linnet.RESULTS`.
     """
 
+    # Not annotated by shape: the same structure also carries the axes over which members are mapped.
     params: Any
     memory: Any
-    step: Int[Array, "*member"]
-    time: Float[Array, "*member"]
-    result: Int[Array, "*member"]
+    step: Any
+    time: Any
+    result: Any
 
 
 def is_training_loss(observer: AbstractObserver) -> bool:

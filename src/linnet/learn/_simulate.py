@@ -9,10 +9,11 @@ from jaxtyping import Array, Float
 
 from .._loss import AbstractLoss, SquaredError
 from .._rule import AbstractRule, GradientFlow
-from .._trajectory import RESULTS, Trajectory, check_times
+from .._trajectory import Trajectory, check_times
 from .._types import PRNGKey
 from ._checkpoint import Checkpointer
 from ._descent import snap
+from ._divergence import explain
 from ._engine import check_rule, initial_state, make_program, plain_rule, run_chunk
 from ._loop import Chunk, Progress, Ready, make_chunks, piece, run_chunks
 from ._observer import AbstractObserver, default_observers
@@ -89,7 +90,7 @@ def simulate(
         progress,
     )
     if throw and int(outcome.result) != 0:
-        raise ValueError(RESULTS[int(outcome.result)])
+        raise ValueError(explain(program, rule, times, outcome.values, int(outcome.result)))
     return Trajectory(
         times,
         outcome.values,
