@@ -112,7 +112,7 @@ class Trajectory(eqx.Module):
         assumptions: the theory's measured assumptions.
     """
 
-    ts: Float[Array, "*axes time"]
+    ts: Float[Array, "... time"]
     values: dict[str, Array]
     dims: Dims = eqx.field(static=True, converter=Dims)
     coords: dict[str, Any] = eqx.field(default_factory=dict)
@@ -121,7 +121,7 @@ class Trajectory(eqx.Module):
     rule: Any = None
     loss: Any = None
     network: Any = None
-    result: Int[Array, "*axes"] | None = None
+    result: Int[Array, "..."] | None = None
     theory: str | None = eqx.field(default=None, static=True)
     assumptions: tuple = ()
 

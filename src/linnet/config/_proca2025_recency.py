@@ -12,8 +12,8 @@ class Proca2025Recency:
 
     Args:
         window: steps of a sequence.
-        rates: lambda of the modes of equal strength, s_i = delta lambda^(T - i): the first, below 1, matters late in the
-            sequence, the last, above 1, early.
+        rates: lambda of the modes of equal strength, s_i = delta lambda^(T - i), rising: the first, below 1, matters
+            late in the sequence, the last, above 1, early.
         recurrent: recurrent strengths at which the recurrence is frozen, besides 1.
         hidden: size of the hidden state.
         scale: the random initial weights have the standard deviation scale / sqrt(inputs).

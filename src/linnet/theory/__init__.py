@@ -3,6 +3,13 @@
 from ._balanced_riccati import BalancedRiccati as BalancedRiccati
 from ._balanced_solution import Representations as Representations, balanced_representations as balanced_representations
 from ._deep_linear_modes import DeepLinearModes as DeepLinearModes
+from ._generalization import (
+    GeneralizationDynamics as GeneralizationDynamics,
+    generalization_curves as generalization_curves,
+    mode_stopping_time as mode_stopping_time,
+    noise_edge as noise_edge,
+    optimal_stopping_time as optimal_stopping_time,
+)
 from ._linear_rnn_alignment import RecurrentModes as RecurrentModes, recurrent_modes as recurrent_modes
 from ._linear_rnn_frozen import (
     frozen_input_output as frozen_input_output,
@@ -21,6 +28,7 @@ from ._linear_rnn_transition import (
     recurrent_window as recurrent_window,
     spinodal_transition as spinodal_transition,
 )
+from ._marchenko_pastur import Spectrum as Spectrum, marchenko_pastur as marchenko_pastur
 from ._mode_curves import (
     chain_strength as chain_strength,
     half_time as half_time,
