@@ -29,7 +29,7 @@ _BLOCK_SIZE = 2**24
 def linear_rnn_tangent_kernel(
     network: nn.LinearRNN,
     xs: Float[Array, "num step in"],
-    others: Float[Array, "other step in"] | None = None,
+    others: Float[Array, "other ..."] | None = None,
     *,
     every_step: bool = False,
 ) -> Float[Array, "num ..."]:
