@@ -9,16 +9,15 @@ import jax.random as jr
 import jax.tree_util as jtu
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 from matplotlib.figure import Figure as Canvas
 
-from .. import learn, nn, tasks
+from .. import learn, nn, tasks, theory
 from .._cite import cite
 from .._trajectory import Trajectory, half_times
 from .._types import PRNGKey
 from ..config import Proca2025Recency
 from ..report import COLOURS, draw
-from ..theory._linear_rnn_modes import LinearRNNModes  # TODO
 from ._study import Claim, Findings, silent
 
 #: A step lengthens times by half of rate x growth rate: here by at most 1 %, for a mode with all importances at b = 1.
@@ -60,20 +59,20 @@ def frozen_half_time(importances: np.ndarray, recurrent: Any, initial: float) ->
 
 
 class _Member(eqx.Module):
-    """What one network of the study starts from."""
+    """What a network of the study starts from (or several, along a leading axis)."""
 
-    importances: Float[Array, "step mode"]
-    strength: Float[Array, ""]  # a = c, of an aligned network
-    recurrent: Float[Array, ""]  # b
-    learns: Float[Array, ""]  # 0: the recurrence is frozen
-    scale: Float[Array, ""]  # of random weights in place of aligned ones, if not 0
+    importances: Float[Array, "*member step mode"]
+    strength: Float[Array, "*member"]  # a = c, of an aligned network
+    recurrent: Float[Array, "*member"]  # b
+    learns: Float[Array, "*member"]  # 0: the recurrence is frozen
+    scale: Float[Array, "*member"]  # of random weights in place of aligned ones, if not 0
 
 
 @eqx.filter_jit
-def _begin(members: _Member, keys: PRNGKey, hidden: int) -> tuple[nn.LinearRNN, nn.LinearRNN, tasks.TemporalMoments]:
-    """The networks, aligned ones that the theory says learn alike, and the tasks (all with a leading axis)."""
+def _begin(members: _Member, keys: Key[Array, " member"], hidden: int) -> tuple[nn.LinearRNN, Any]:
+    """The networks before training and their tasks, with a leading axis over members."""
 
-    def one(member: _Member, key: PRNGKey) -> tuple:
+    def one(member: _Member, key: PRNGKey) -> tuple[nn.LinearRNN, Any]:
         task_key, network_key = jr.split(key)
         modes = member.importances.shape[1]
         task = tasks.TaskDynamics.random(member.importances, inputs=modes, outputs=modes, key=task_key).moments()
@@ -81,26 +80,18 @@ def _begin(members: _Member, keys: PRNGKey, hidden: int) -> tuple[nn.LinearRNN, 
         given = member.strength, member.recurrent, member.strength
         aligned = nn.aligned(task, given)(nn.LinearRNN, sizes, key=network_key)
         random = nn.fan_in(member.scale)(nn.LinearRNN, sizes, key=network_key)
-        # Of random small weights only the components that grow together count: W_x v + W_y^T u of each mode.
-        basis = task.singular_modes()
-        growing = random.input_weights @ basis.right + random.output_weights.T @ basis.left
-        size = jnp.linalg.norm(growing, axis=0)
-        direction = growing / jnp.where(size > 0, size, 1)
-        found = jnp.sum(direction * (random.recurrent_weights @ direction), axis=0)
-        reduced = nn.aligned(task, (size / 2, found, size / 2))(nn.LinearRNN, sizes, key=network_key)
-
-        def choose(drawn: Array, other: Array) -> Array:
-            return jnp.where(member.scale > 0, drawn, other)
-
-        return jtu.tree_map(choose, random, aligned), jtu.tree_map(choose, reduced, aligned), task
+        return jtu.tree_map(lambda drawn, other: jnp.where(member.scale > 0, drawn, other), random, aligned), task
 
     return eqx.filter_vmap(one)(members, keys)
 
 
 @eqx.filter_jit
 def _predict(networks: nn.LinearRNN, moments: tasks.TemporalMoments, ts: Float[Array, " time"]) -> Array:
-    """The mode strengths that the mode equations predict, `"member time mode"`."""
-    solve = LinearRNNModes().solve
+    """The mode strengths that the mode equations predict, `"member time mode"`.
+
+    They begin at the components that grow; of aligned networks with a = c these are all there is.
+    """
+    solve = theory.SmallRecurrentInitialization().solve
     return eqx.filter_vmap(lambda network, task: solve(network, task, ts)["mode_strengths"])(networks, moments)
 
 
@@ -120,12 +111,12 @@ def _train(
 
 @cite("proca2025learning")
 def proca2025_recency(config: Proca2025Recency, *, key: PRNGKey, progress: Callable[[str], None] = silent) -> Findings:
-    """Modes are learned in the order of their drive at the initial recurrence: weakly recurrent networks learn late first.
+    """Modes are learned in the order of their drive at the initial recurrence: weak, late ones are first.
 
     What the paper calls recency is a matter of the initial recurrent weights, and gone where these begin at 1.
     """
     window, start = config.window, WEAK**2
-    appendix = profile(window, *(np.array(values) for values in zip(*APPENDIX.values(), strict=True)))
+    appendix = profile(window, *np.array(list(APPENDIX.values())).T)
     equal = equal_strengths(window, config.rates)
     missing = equal.shape[1] - appendix.shape[1]
     appendix = np.pad(appendix, ((0, 0), (0, missing)))
@@ -138,14 +129,13 @@ def proca2025_recency(config: Proca2025Recency, *, key: PRNGKey, progress: Calla
     ts = jnp.concatenate([jnp.zeros(1), jnp.geomspace(4 * RATE, config.duration, config.times - 1)])
     progress("training aligned and random networks")
     draw_key, train_key = jr.split(key)
-    networks, reduced, moments = _begin(members, jr.split(draw_key, len(listed)), config.hidden)
+    networks, moments = _begin(members, jr.split(draw_key, len(listed)), config.hidden)
     trained = _train(networks, moments, members.learns, ts, train_key)
     times = np.asarray(trained.half_times())
     strengths = np.asarray(trained["mode_strengths"])
     progress("predicting them by the mode equations")
     use = np.flatnonzero(np.asarray(members.learns))
-    chosen = jtu.tree_map(lambda leaf: leaf[use], (reduced, moments))
-    predicted = _predict(*chosen, trained.ts)
+    predicted = _predict(*jtu.tree_map(lambda leaf: leaf[use], (networks, moments)), trained.ts)
     expected = np.stack([np.asarray(half_times(trained.ts, path)) for path in predicted])
 
     weak, strong = times[0], times[1]
@@ -208,16 +198,16 @@ def proca2025_recency(config: Proca2025Recency, *, key: PRNGKey, progress: Calla
 def _plot(canvas: Canvas, data: xr.Dataset) -> None:
     left, right = canvas.subplots(1, 2)
     ts = data.time.values
-    shown = ts < 15
-    dots = np.flatnonzero(shown)[::6]
+    shown = (ts > 0.05) & (ts < 10)
+    dots = np.flatnonzero(shown)[::4]
     for mode, (name, colour) in enumerate(zip(("early", "late"), COLOURS)):
         for begin, (line, dot) in enumerate([("-", "o"), ("--", "x")]):
             path, theirs = (data[which].values[begin, :, mode] for which in ("appendix", "appendix_predicted"))
             label = f"matters {name}, $b(0) = {data.begin.values[begin]:g}$"
             left.plot(ts[shown], theirs[shown] / theirs[-1], line, color=colour, label=label)
             left.plot(ts[dots], path[dots] / path[-1], dot, color=colour, markersize=3.5)
-    left.set(xlabel="learning time", ylabel="learned share of a mode", ylim=(0, 1.55))
-    left.legend(loc="upper right", ncols=1)
+    left.set(xscale="log", xlabel="learning time", ylabel="learned share of a mode", ylim=(0, 1.55))
+    left.legend(loc="upper left")
     for b, colour, there, here in zip(
         data.recurrent.values, COLOURS * 3, data.frozen_half_time_predicted.values, data.frozen_half_time.values
     ):

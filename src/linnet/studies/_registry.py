@@ -6,6 +6,7 @@ from ._proca2025_integration import proca2025_integration
 from ._proca2025_recency import proca2025_recency
 from ._proca2025_transition import proca2025_transition
 from ._saxe2014_chaos import saxe2014_chaos
+from ._saxe2014_depth import saxe2014_depth
 from ._saxe2014_modes import saxe2014_modes
 from ._study import Study
 
@@ -15,6 +16,7 @@ STUDIES: dict[str, Study] = {
     "proca2025-recency": proca2025_recency,
     "proca2025-transition": proca2025_transition,
     "proca2025-integration": proca2025_integration,
+    "saxe2014-depth": saxe2014_depth,
     "saxe2014-modes": saxe2014_modes,
     "saxe2014-chaos": saxe2014_chaos,
 }
