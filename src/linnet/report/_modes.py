@@ -155,7 +155,7 @@ def half_time_scatter(name: str, caption: str, networks: Sequence[HalfTimes], *,
             right.vlines(place, low, high, color=style["color"], linewidth=1.2)
             relative = 100 * (measured[known] / predicted[known] - 1)
             right.plot(place[known], relative, linestyle="none", markersize=4, label=network.title, **style)
-            worst = max(worst, *np.abs(relative), *np.abs(low[np.isfinite(low)]), *np.abs(high[np.isfinite(high)]))
+            worst = max([worst, *np.abs(relative), *np.abs(low[np.isfinite(low)]), *np.abs(high[np.isfinite(high)])])
         _identity(left, np.array(every), band)
         right.axhspan(-100 * band, 100 * band, color=GUIDE, alpha=0.18, linewidth=0)
         right.axhline(0, color=GUIDE, linewidth=0.8)

@@ -41,7 +41,7 @@ def reference(entry: str) -> str:
     where = known.get("journal") or known.get("booktitle") or ""
     numbers = known.get("volume", "") + (f"({known['number']})" if "number" in known else "")
     pages = f", {known['pages']}" if "pages" in known else ""
-    where = f"{where} {numbers}{pages}".strip()
+    where = f"{where} {numbers}".strip() + pages
     parts = [f"{authors} ({known.get('year', 'n.d.')})", known.get("title", ""), where, known.get("note", "")]
     return " ".join(f"{part.rstrip('.')}." for part in parts if part)
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ._claims import claims_figure
 from ._figure import Figure
@@ -12,6 +12,7 @@ from ._page import ReportContent, write_report
 from ._table import Column, Table
 
 
+@runtime_checkable
 class HasFigures(Protocol):
     """What a study hands over: `studies.Findings`, which this room must not know."""
 
