@@ -96,7 +96,7 @@ def predict(
     # A population may be computed by any means; linear networks only see its moments.
     seen = tasks.as_moments(task) if isinstance(task, tasks.AbstractTask) and nn.is_linear(network) else task
     candidates = THEORIES if theory is None else (theory,) if isinstance(theory, AbstractTheory) else tuple(theory)
-    candidates = sorted(candidates, key=lambda t: t.strength)
+    candidates = sorted((candidate.within(ts[-1]) for candidate in candidates), key=lambda t: t.strength)
     reasons, measured = [], []
     for candidate in candidates:
         reason, assumptions = why_not(candidate, network, seen, rule, loss)

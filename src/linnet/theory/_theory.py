@@ -61,6 +61,10 @@ class AbstractTheory(eqx.Module):
         """The theory with what it needs of the rule and the loss (most need nothing); `predict` solves with it."""
         return self
 
+    def within(self, duration: Float[Array, ""]) -> "AbstractTheory":
+        """The theory for learning up to a time (most hold at all times); `predict` asks for what it was asked."""
+        return self
+
     @abc.abstractmethod
     def solve(self, network: Any, task: Any, ts: Float[Array, " time"]) -> Trajectory:
         """The predicted trajectory: pure, jittable and vmappable."""
