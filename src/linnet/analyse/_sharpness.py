@@ -71,6 +71,9 @@ def largest_stable_rate_at_minimum(task: Any, depth: int) -> Float[Array, ""]:
     and for any inputs the largest eigenvalue of $\Sigma^{1/2} \bigl[\sum_l w_1^{2 (D - l) / D} (W_*^\top W_*)^{(l -
     1) / D} \bigr] \Sigma^{1/2}$ with the least-squares map $W_*$ and its largest singular value $w_1$.
 
+    With white inputs no minimum is flatter; with correlated ones and more than one layer another minimum may be, to
+    which descent can escape.
+
     Args:
         task: whatever has plain moments.
         depth: $D$, the number of weight matrices; no layer is narrower than the rank of $W_*$.

@@ -20,8 +20,8 @@ _BLOCK_BYTES = 2**27
 @cite("jacot2018neural", "novak2022fast")
 def tangent_kernel(
     network: Any,
-    xs: Float[Array, "num *example"],
-    others: Float[Array, "other *example"] | None = None,
+    xs: Float[Array, "num ..."],
+    others: Float[Array, "other ..."] | None = None,
     *,
     output: Callable[[Any, Array], Array] = nn.apply,
     block_size: int | None = None,
