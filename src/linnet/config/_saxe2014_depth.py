@@ -3,7 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
-from ._check import at_least
+from ._check import at_least, positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,25 +12,26 @@ class Saxe2014Depth:
 
     Args:
         depths: numbers of weight matrices.
-        hidden: size of the hidden layers.
-        inputs: input dimensions.
-        outputs: output dimensions.
+        size: input and hidden dimensions; there are a quarter as many outputs.
+        strength: initial strength of every mode of the pretrained (aligned) networks.
         threshold: part of the initial loss at which learning counts as done.
+        longest: learning time over the optimal rate's time, $D t$, at which training is given up.
         seeds: random initialisations.
-        times: recorded times.
         seed: the seed of everything random.
     """
 
     study: ClassVar[str] = "saxe2014-depth"
 
     depths: tuple[int, ...] = (2, 3, 5, 10, 20)
-    hidden: int = 32
-    inputs: int = 16
-    outputs: int = 8
+    size: int = 32
+    strength: float = 0.1
     threshold: float = 0.05
+    longest: float = 60.0
     seeds: int = 8
-    times: int = 400
     seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least(self, depths=1, hidden=1, inputs=1, outputs=1, seeds=1, times=1, seed=0)
+        at_least(self, depths=2, size=8, seeds=1, seed=0)
+        positive(self, "strength", "threshold", "longest")
+        if len(set(self.depths)) < 2:
+            raise ValueError("--depths must hold at least two depths.")

@@ -170,4 +170,4 @@ def _plot(canvas: Canvas, config: Advani2020Overtraining, ts: Any, ratios: Any, 
     right.set(xscale="log", xlabel="samples / inputs", ylabel="test loss", ylim=(0, None))
     right.set_xticks(ratios, [f"{ratio:g}" for ratio in ratios])
     right.minorticks_off()
-    right.legend()
+    right.legend(loc="upper left")
