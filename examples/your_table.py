@@ -34,7 +34,7 @@ sizes = (len(task.input_names), 16, len(task.output_names))
 
 
 def make(key):
-    return start(ln.nn.DeepLinear, sizes, key=key), task.moments(), ln.learn.GradientFlow()
+    return start(ln.nn.DeepLinear, sizes, key=key), task.moments(), ln.learn.Descent(0.02)
 
 
 runs = ln.learn.ensemble(make, ts, {"seed": 16}, key=jr.key(0))
