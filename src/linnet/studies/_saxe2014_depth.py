@@ -139,7 +139,7 @@ def _plot(canvas: Canvas, config: Any, depths: Any, found: Any, predicted: Any, 
     if np.any(found > config.longest):
         axes.axhline(config.longest, color="0.6", linewidth=0.8)
         axes.text(depths[0], config.longest, "not learned", va="bottom", color="0.4")
-    axes.set(xscale="log", yscale="log", xlabel="depth $D$ (weight matrices)", ylabel="learning time $D\\,t$")
+    axes.set(xscale="log", ylim=(0, None), xlabel="depth $D$ (weight matrices)", ylabel="learning time $D\\,t$")
     axes.set_xticks(depths, [str(depth) for depth in depths])
     axes.minorticks_off()
     canvas.legend(loc="outside right center")
