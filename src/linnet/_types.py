@@ -1,12 +1,16 @@
 """The vocabulary of shapes and the small protocols that rooms share without importing each other."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from jaxtyping import Array, Float, Key
+import numpy as np
+from jaxtyping import Array, Float, Key, Real
 
 PRNGKey: TypeAlias = Key[Array, ""]
 PyTree: TypeAlias = Any
 Matrix: TypeAlias = Float[Array, "out in"]
+#: Learning times as a user may give them.
+Times: TypeAlias = Real[Array, " time"] | Real[np.ndarray, " time"] | Sequence[float]
 
 
 @runtime_checkable

@@ -15,6 +15,7 @@ from ._program import Program, State
 from ._rates import scaled
 
 _MOST_STEPS = 2**31 - 1
+_MOST_SCHEDULED = 2**26
 
 
 class Pace(enum.Enum):
@@ -63,20 +64,23 @@ def check_steps(steps: Array) -> None:
 def _snap_to_schedule(rule: Descent, ts: Float[Array, " time"]) -> tuple[Int[Array, " time"], Float[Array, " time"]]:
     if isinstance(ts, jax.core.Tracer):
         raise ValueError("Learning times must be known before training where the learning rate has a schedule.")
-    asked, num, sums = np.asarray(ts, float), 1024, np.zeros(1)
+    asked, sums, num = np.asarray(ts, float), np.zeros(1), 1024
     while sums[-1] < asked[-1]:
-        if num > 2**26:
-            raise ValueError(
-                f"The learning-rate schedule sums to {sums[-1]:.3g} after {num // 2} steps and never reaches "
-                f"{asked[-1]:.3g}. Ask for earlier times, or use a schedule that does not vanish."
-            )
-        rates = jax.vmap(rule.rate)(jnp.arange(num))
+        done = len(sums) - 1
+        rates = jax.vmap(rule.rate)(jnp.arange(done, num))
         if isinstance(rates, jax.core.Tracer):
             raise ValueError(
                 "A learning-rate schedule cannot depend on an axis of an ensemble. Pass the axis as a constant "
                 "`learning_rate`, or run one ensemble for each schedule."
             )
-        sums = np.concatenate([[0.0], np.cumsum(np.asarray(rates, float))])
+        rates = np.asarray(rates, float)
+        sums = np.concatenate([sums, sums[-1] + np.cumsum(rates)])
+        # A schedule may warm up for long, but one that is still too slow after that is not waited for.
+        if sums[-1] + rates[-1] * _MOST_SCHEDULED < asked[-1] and num >= 2**16 or num > _MOST_SCHEDULED:
+            raise ValueError(
+                f"The learning-rate schedule sums to {sums[-1]:.3g} after {num} steps and never reaches "
+                f"{asked[-1]:.3g}. Ask for earlier times, or use a schedule that does not vanish."
+            )
         num *= 2
     right = np.clip(np.searchsorted(sums, asked), 1, len(sums) - 1) if len(sums) > 1 else np.zeros(len(asked), int)
     left = np.maximum(right - 1, 0)

@@ -7,11 +7,11 @@ import equinox as eqx
 import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from .._loss import AbstractLoss, SquaredError
 from .._trajectory import Trajectory, check_times
-from .._types import PRNGKey
+from .._types import PRNGKey, Times
 from ._axes import make_axes
 from ._checkpoint import Checkpointer
 from ._loop import Progress, Ready, make_chunks, run_chunks
@@ -28,7 +28,7 @@ MEMORY_LIMIT = 2**31
 
 def ensemble(
     make: Callable[..., tuple[Any, Any, Any]],
-    ts: Float[Array, " time"],
+    ts: Times,
     axes: Mapping[str, Any] | None = None,
     *,
     key: PRNGKey,
@@ -103,7 +103,7 @@ def ensemble(
     devices = num_devices(mesh)
     parts = num_parts(min(limit, grid.num), bytes_of(draft.state.params), mesh)
     unit = devices * parts
-    width = -(-min(limit * devices, grid.num) // unit) * unit
+    width = min(-(-grid.num // unit), limit * devices // unit) * unit
     groups = -(-grid.num // width)
     made: dict[int, tuple[Split, Array]] = {}
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from .._loss import AbstractLoss, SquaredError
 from .._rule import AbstractRule, GradientFlow
 from .._trajectory import Trajectory, check_times
-from .._types import PRNGKey
+from .._types import PRNGKey, Times
 from ._checkpoint import Checkpointer
 from ._descent import snap
 from ._divergence import explain
@@ -29,7 +29,7 @@ WATCHED_CHUNK = 64
 def simulate(
     network: Any,
     task: Any,
-    ts: Float[Array, " time"],
+    ts: Times,
     *,
     rule: AbstractRule | None = None,
     observe: Sequence[AbstractObserver] = (),
