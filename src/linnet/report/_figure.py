@@ -97,7 +97,7 @@ def clean_svg(svg: str, name: str) -> str:
     svg = re.sub(r'\bid="([^"]*)"', rf'id="{slug}-\1"', svg)
     svg = re.sub(r"url\(#", f"url(#{slug}-", svg)
     svg = re.sub(r'href="#', f'href="#{slug}-', svg)
-    svg = svg.replace(INK, "currentColor")
+    svg = svg.replace(INK, "currentColor").replace("#000000", "currentColor")
     # Text without a colour of its own is black in SVG whatever the page is.
     svg = svg.replace("<svg ", '<svg fill="currentColor" ', 1)
     svg = re.sub(r'(?<= d=")[^"]*', lambda found: _short(found[0]), svg)

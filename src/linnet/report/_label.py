@@ -6,8 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.optimize import isotonic_regression
 
-from ._figure import GUIDE
-
 
 def spread(positions: Sequence[float] | np.ndarray, gap: float, low: float = 0.0, high: float = 1.0) -> np.ndarray:
     """The positions nearest to the given ones (in squares) that are at least `gap` apart, within limits if they fit.
@@ -64,9 +62,9 @@ def label_ends(
             xycoords="axes fraction",
             textcoords="axes fraction",
             fontsize=size,
-            color=colour,
             va="center",
-            arrowprops={"arrowstyle": "-", "color": GUIDE, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 1},
+            # Pale colours are fine for lines and too faint for small letters.
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 1},
         )
     if title and placed.size:
         top = float(np.max(placed)) + 0.9 * gap

@@ -64,7 +64,7 @@ def learn_content(tree: xr.DataTree, summary: Summary, citations: tuple[str, ...
         kind="linnet learn",
         about=" ".join(summary["data"].get("sentences", ())),
         facts=_facts(summary),
-        warnings=tuple(summary.get("notes", ())),
+        warnings=(*_dependence(curves[main]), *summary.get("notes", ())),
         overlay=_overlay(networks, curves, summary, main),
         difference=_difference(networks, curves, titles, main),
         tables=tables,
@@ -96,6 +96,22 @@ def _theory(node: xr.DataTree) -> xr.Dataset | None:
     return children[0].to_dataset() if children else None
 
 
+def _called(title: str) -> str:
+    """A network's title in a sentence."""
+    return f"linear network of {title}" if title.startswith("depth") else title
+
+
+def _dependence(curves: ModeCurves) -> tuple[str, ...]:
+    """What has to be said where theory and training are the same equation."""
+    if curves.theory != "MomentFlow":
+        return ()
+    return (
+        "No closed form or mode equation holds on these data, so the prediction is MomentFlow. It integrates the same "
+        "equation that training follows: it says what will be learned and when, but its agreement is no independent "
+        "check.",
+    )
+
+
 def _overlay(
     networks: Mapping[str, xr.DataTree], curves: Mapping[str, ModeCurves], summary: Summary, main: str
 ) -> list[Figure]:
@@ -104,7 +120,7 @@ def _overlay(
     figures = [
         mode_overlay(
             "modes",
-            f"How the {curves[main].title} network learns each mode of the data. {shown}A mode is one input pattern "
+            f"How the {_called(curves[main].title)} learns each mode of the data. {shown}A mode is one input pattern "
             "that predicts one output pattern; its strength rises in one step, and strong modes come first. Wide pale "
             "lines are the training, thin lines the theory, which was computed before training.",
             [curves[main]],
@@ -207,8 +223,8 @@ def _difference(
         figures.append(
             difference_figure(
                 "difference",
-                f"Strength in training less strength by theory, of the medians over the {curves[main].title} networks. "
-                "Numbers name modes at their largest difference.",
+                f"Strength in training less strength by theory ({_called(curves[main].title)}, medians over the "
+                "ensemble). Numbers name modes at their largest difference.",
                 curves[main],
             )
         )

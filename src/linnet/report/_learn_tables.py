@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ._table import Bars, Column, Pixels, Table
+from ._table import Bars, Column, Pixels, Table, number
 
 Summary = Mapping[str, Any]
 
@@ -108,7 +108,7 @@ def network_table(summary: Summary) -> Table:
     for network in summary["networks"]:
         found = departure.get(network["name"], {})
         steps = network.get("steps")
-        how = f"{steps:,} steps, rate {network['rate']:.3g}".replace(",", "\u2009") if steps else "gradient flow"
+        how = f"{number(steps)} steps, rate {network['rate']:.3g}" if steps else "gradient flow"
         lost = network["diverged"] + network["stopped"]
         loss = found.get("best_validation_loss", found.get("best_loss"))
         if network["name"] == summary["main"] and departure:

@@ -121,7 +121,7 @@ def _beside(axes: Axes, measured: LossCurve, others: Sequence[LossCurve]) -> Non
         axes.plot(curve.ts, curve.middle, color=colour, linewidth=1.6, linestyle=dash)
     end = max(float(curve.ts[-1]) for curve in others)
     axes.set(xlim=(0, end), xlabel="learning time")
-    ends = [curve.middle[np.searchsorted(curve.ts, min(end, curve.ts[-1])) - 1] for curve in curves]
+    ends = [float(curve.middle[np.searchsorted(curve.ts, min(end, curve.ts[-1])) - 1]) for curve in curves]
     label_ends(axes, ends, [curve.label for curve in curves], colours)
 
 

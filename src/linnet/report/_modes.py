@@ -279,7 +279,7 @@ def _log(curves: ModeCurves, asked: bool | None) -> bool:
         above = middle / final >= 0.5
     times = curves.ts[np.argmax(above, axis=0)][np.any(above, axis=0)]
     times = times[times > 0]
-    return bool(times.size > 1 and times.max() / times.min() > WIDE)
+    return bool(times.size and max(times.max(), curves.ts[-1] / 2) / times.min() > WIDE)
 
 
 def _limits(ts: np.ndarray, log: bool) -> tuple[float, float]:

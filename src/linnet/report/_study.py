@@ -9,7 +9,7 @@ from ._claims import claims_figure
 from ._figure import Figure
 from ._learn import stored_citations
 from ._page import ReportContent, write_report
-from ._table import Column, Table
+from ._table import Table
 
 
 @runtime_checkable
@@ -81,6 +81,6 @@ def claims_table(claims: list[Mapping[str, Any]]) -> Table:
         relation = signs.get(claim.get("relation", "close"), "±")
         numbers = [relation, claim["predicted"], claim["measured"], claim["tolerance"]]
         rows.append([row + 1, text, *numbers, bool(claim["holds"])])
-    columns = ["Claim", "Statement", Column("Asks", "±, ≥ or ≤"), "Predicted", "Measured", "Tolerance", "Holds"]
+    columns = ["Claim", "Statement", "Asks", "Predicted", "Measured", "Tolerance", "Holds"]
     caption = "The claims. ±: as near as the tolerance; ≥ and ≤: a bound, overstepped by at most the tolerance."
     return Table(caption, columns, rows)
