@@ -64,12 +64,13 @@ def _root(target: Array, gaps: Array) -> Array:
     depth = gaps.shape[0] + 1
     positive = target > 0
     wanted = jnp.log(jnp.where(positive, target, 1))
-    z = wanted / depth
-    for _ in range(40):
+
+    def improve(_: Array, z: Array) -> Array:
         square = jnp.exp(2 * z)
         value = z + 0.5 * jnp.sum(jnp.log(square + gaps), axis=0) - wanted
-        slope = 1 + jnp.sum(square / (square + gaps), axis=0)
-        z = z - value / slope
+        return z - value / (1 + jnp.sum(square / (square + gaps), axis=0))
+
+    z = jax.lax.fori_loop(0, 40, improve, wanted / depth)
     return jnp.where(positive, jnp.exp(z), 0)
 
 
@@ -145,6 +146,7 @@ def _chebyshev(coefficients: Array, x: Array) -> tuple[Array, Array]:
 
 
 @cite("saxe2014exact")
+@jax.jit
 def chain_mode(
     ts: Float[Array, " time"],
     singular_value: Float[Array, " mode"],
@@ -171,10 +173,12 @@ def chain_mode(
         chosen = integrals[panel].T
         elapsed = jnp.minimum(ts, times[-1]) - times[panel]
         whole = times[panel + 1] - times[panel]
-        x = 2 * elapsed / jnp.where(whole > 0, whole, 1) - 1
-        for _ in range(6):
+
+        def improve(_: Array, x: Array) -> Array:
             value, slope = _chebyshev(chosen, x)
-            x = jnp.clip(x - (value - elapsed) / jnp.where(slope > 0, slope, 1), -1, 1)
+            return jnp.clip(x - (value - elapsed) / jnp.where(slope > 0, slope, 1), -1, 1)
+
+        x = jax.lax.fori_loop(0, 6, improve, 2 * elapsed / jnp.where(whole > 0, whole, 1) - 1)
         return edges[panel] + (x + 1) / 2 * (edges[panel + 1] - edges[panel])
 
     way = jax.vmap(one, in_axes=(1, 2), out_axes=1)(table.times, table.integrals)
@@ -182,6 +186,7 @@ def chain_mode(
     return jnp.where(table.moving, table.strength(way), still)
 
 
+@jax.jit
 def chain_time(
     singular_value: Float[Array, " mode"],
     layers: Float[Array, "depth mode"],

@@ -4,19 +4,24 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from .._cite import cite
 from ._chain_mode import chain_mode, chain_time
 from ._two_layer_mode import infinite_depth_mode, infinite_depth_time, one_layer_mode, two_layer_mode, two_layer_time
 
-Numbers = Float[Array, "..."] | float
+#: One number or an array of them, of JAX or NumPy.
+Numbers = Float[Array | np.ndarray, "..."] | float
+Times = Float[Array | np.ndarray, " time"]
 
 
 def _arrays(*values: Any) -> tuple[tuple[Array, ...], tuple[int, ...]]:
     """Numbers as flat arrays of one floating dtype and one shape, and that shape."""
+    # Plain numbers take the precision of the arrays.
+    dtype = jnp.result_type(*values)
+    dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
     arrays = [jnp.asarray(value) for value in values]
-    dtype = jnp.result_type(*(a.dtype if jnp.issubdtype(a.dtype, jnp.floating) else float for a in arrays))
     shape = jnp.broadcast_shapes(*(a.shape for a in arrays))
     return tuple(jnp.broadcast_to(a.astype(dtype), shape).reshape(-1) for a in arrays), shape
 
@@ -35,7 +40,7 @@ def _balanced(initial: Array, depth: int) -> Array:
 
 @cite("saxe2014exact")
 def mode_strength(
-    ts: Float[Array, " time"], singular_value: Numbers, initial: Numbers, *, depth: float = 2, variance: Numbers = 1.0
+    ts: Times, singular_value: Numbers, initial: Numbers, *, depth: float = 2, variance: Numbers = 1.0
 ) -> Float[Array, "time ..."]:
     r"""The strength of a mode of a balanced deep linear network over time, $\dot u = D\, u^{2 - 2/D} (s - \lambda u)$.
 
@@ -72,7 +77,7 @@ def mode_strength(
 
 @cite("saxe2014exact")
 def chain_strength(
-    ts: Float[Array, " time"], singular_value: Numbers, layers: Float[Array, "depth ..."], *, variance: Numbers = 1.0
+    ts: Times, singular_value: Numbers, layers: Float[Array | np.ndarray, "depth ..."], *, variance: Numbers = 1.0
 ) -> Float[Array, "time ..."]:
     r"""The strength $u = \prod_l a_l$ of an aligned mode of any, also unbalanced, layers.
 
@@ -166,7 +171,7 @@ def half_time(
 
 
 @cite("saxe2014exact")
-def maximal_stable_rate(singular_value: Numbers, *, depth: int = 2, variance: Numbers = 1.0) -> Float[Array, "..."]:
+def maximal_stable_rate(singular_value: Numbers, *, depth: float = 2, variance: Numbers = 1.0) -> Float[Array, "..."]:
     r"""The largest learning rate at which gradient descent stays at a learned, balanced mode.
 
     $$\eta = \frac{2}{D \lambda (s / \lambda)^{2 - 2/D}}$$

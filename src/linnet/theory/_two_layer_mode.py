@@ -6,14 +6,14 @@ from jaxtyping import Array, Float
 from .._cite import cite
 
 
-def decay(rate: Float[Array, "*mode"], ts: Float[Array, "time *mode"]) -> Float[Array, "time *mode"]:
+def decay(rate: Float[Array, "*mode"], ts: Float[Array, "time *#mode"]) -> Float[Array, "time *mode"]:
     r"""$(1 - e^{-r t}) / r$, which is $t$ at $r = 0$."""
     zero = rate == 0
     return jnp.where(zero, ts, -jnp.expm1(-rate * ts) / jnp.where(zero, 1, rate))
 
 
 def one_layer_mode(
-    ts: Float[Array, "time *mode"],
+    ts: Float[Array, "time *#mode"],
     singular_value: Float[Array, "*mode"],
     initial: Float[Array, "*mode"],
     variance: Float[Array, "*mode"],
@@ -24,7 +24,7 @@ def one_layer_mode(
 
 @cite("saxe2014exact", "braun2022exact")
 def two_layer_mode(
-    ts: Float[Array, "time *mode"],
+    ts: Float[Array, "time *#mode"],
     singular_value: Float[Array, "*mode"],
     growing: Float[Array, "*mode"],
     decaying: Float[Array, "*mode"],
@@ -110,7 +110,7 @@ def two_layer_time(
 
 @cite("saxe2014exact")
 def infinite_depth_mode(
-    ts: Float[Array, "time *mode"],
+    ts: Float[Array, "time *#mode"],
     singular_value: Float[Array, "*mode"],
     initial: Float[Array, "*mode"],
     variance: Float[Array, "*mode"],
