@@ -79,6 +79,7 @@ class LSTM(AbstractCellNetwork):
         return zeros, zeros
 
 
+@cite("kidger2021equinox")
 class Adapted(AbstractCellNetwork):
     """Any cell with a linear readout; made by `adapt`.
 

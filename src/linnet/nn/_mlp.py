@@ -7,11 +7,13 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._cite import cite
 from .._types import PRNGKey
 from ._network import check_sizes, float_dtype
 from ._random import glorot_weights
 
 
+@cite("rumelhart1986learning")
 class MLP(eqx.Module):
     r"""$x_{l+1} = \phi(W_l x_l + b_l)$, without activation at the output.
 

@@ -1,0 +1,71 @@
+"""Every observer of linnet, with networks and data it is about: what the contract tests run through."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from linnet import learn, nn, tasks
+
+NUM, NUM_IN, NUM_OUT, STEPS = 12, 3, 2, 4
+
+
+def plain_split(dtype):
+    """Inputs and centred one-hot targets, the same to train and to test on."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(NUM, NUM_IN)).astype(dtype)
+    y = np.eye(NUM_OUT, dtype=dtype)[(x[:, 0] > 0.3).astype(int)]
+    batch = tasks.Batch(x, y - y.mean(0))
+    return tasks.Split(batch, batch, batch, None, jnp.asarray(y.mean(0)))
+
+
+def sequence_batch(dtype):
+    """Sequences with the sum of their steps as target."""
+    x = np.random.default_rng(0).normal(size=(40, STEPS, NUM_IN)).astype(dtype)
+    return tasks.Batch(x, x.sum(1)[:, :NUM_OUT])
+
+
+def deep(key, dtype):
+    return nn.fan_in()(nn.DeepLinear, (NUM_IN, 4, NUM_OUT), key=key, dtype=dtype)
+
+
+def mlp(key, dtype):
+    return nn.MLP((NUM_IN, 4, NUM_OUT), key=key, dtype=dtype)
+
+
+def linear_rnn(key, dtype):
+    return nn.fan_in(0.5)(nn.LinearRNN, (NUM_IN, 4, NUM_OUT), key=key, dtype=dtype)
+
+
+def gru(key, dtype):
+    return nn.GRU((NUM_IN, 4, NUM_OUT), key=key, dtype=dtype)
+
+
+def probe(*shape):
+    return jnp.asarray(np.random.default_rng(1).normal(size=shape))
+
+
+#: name -> (a function of a dtype that makes the observer, a network, its data).
+OBSERVERS = {
+    "loss": (lambda dtype: learn.Loss(), mlp, plain_split),
+    "test loss": (lambda dtype: learn.Loss("test"), deep, plain_split),
+    "mode strengths": (lambda dtype: learn.ModeStrengths(), deep, plain_split),
+    "mode strengths, nonlinear": (lambda dtype: learn.ModeStrengths(), mlp, plain_split),
+    "mode strengths by step": (lambda dtype: learn.ModeStrengths(by_step=True), linear_rnn, sequence_batch),
+    "mode strengths by step, nonlinear": (lambda dtype: learn.ModeStrengths(by_step=True), gru, sequence_batch),
+    "mode alignment": (lambda dtype: learn.ModeAlignment(), deep, plain_split),
+    "mode alignment, nonlinear": (lambda dtype: learn.ModeAlignment(), gru, sequence_batch),
+    "singular values": (lambda dtype: learn.SingularValues(), linear_rnn, sequence_batch),
+    "singular values, nonlinear": (lambda dtype: learn.SingularValues(), mlp, plain_split),
+    "singular values of a weight": (lambda dtype: learn.SingularValues(1), linear_rnn, sequence_batch),
+    "balancedness": (lambda dtype: learn.Balancedness(), linear_rnn, sequence_batch),
+    "weight norms": (lambda dtype: learn.WeightNorms(), gru, sequence_batch),
+    "recurrent eigenvalues": (lambda dtype: learn.RecurrentEigenvalues(), linear_rnn, sequence_batch),
+    "kernel distance": (lambda dtype: learn.KernelDistance(probe(3, NUM_IN).astype(dtype)), mlp, plain_split),
+    "kernel distance, linear": (lambda dtype: learn.KernelDistance(jnp.eye(NUM_IN, dtype=dtype)), deep, plain_split),
+    "kernel distance, last step": (
+        lambda dtype: learn.KernelDistance(probe(2, STEPS, NUM_IN).astype(dtype), nn.apply_last),
+        gru,
+        sequence_batch,
+    ),
+    "accuracy": (lambda dtype: learn.Accuracy(), mlp, plain_split),
+    "test accuracy": (lambda dtype: learn.Accuracy("test"), deep, plain_split),
+}
