@@ -84,13 +84,14 @@ def make_members(
     form, shared = found[-1]
     varied = jtu.tree_unflatten(form, leaves)
     rest = jtu.tree_unflatten(form, shared)
-    program = Split(spread(varied[0], mesh, over_members=True), spread(rest[0], mesh, over_members=False))
+    program = Split(varied[0], rest[0])
     state = _initial_states(program, keys.shape[0])
     times, steps = (own if own is not None else common for own, common in zip(varied[2:], rest[2:]))
     check_steps(steps)
     if steps.ndim == 2:
         state = eqx.tree_at(lambda s: s.step, state, jnp.zeros(keys.shape, jnp.int32))
         times = jnp.broadcast_to(times, steps.shape)
+    program = Split(spread(varied[0], mesh, over_members=True), spread(rest[0], mesh, over_members=False))
     return Members(program, Split(varied[1], rest[1]), state, times, steps)
 
 

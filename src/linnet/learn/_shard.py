@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.tree_util as jtu
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 MEMBER = "member"
 
@@ -13,7 +13,9 @@ MEMBER = "member"
 def member_mesh(num: int) -> Mesh | None:
     """A mesh over as many local devices as there is use for; `None` for one device."""
     devices = jax.local_devices()[:num]
-    return None if len(devices) < 2 else jax.make_mesh((len(devices),), (MEMBER,), devices=devices)
+    if len(devices) < 2:
+        return None
+    return jax.make_mesh((len(devices),), (MEMBER,), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def num_devices(mesh: Mesh | None) -> int:
