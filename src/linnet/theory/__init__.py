@@ -28,6 +28,7 @@ from ._linear_rnn_transition import (
     recurrent_window as recurrent_window,
     spinodal_transition as spinodal_transition,
 )
+from ._linearized_flow import LinearizedFlow as LinearizedFlow
 from ._marchenko_pastur import Spectrum as Spectrum, marchenko_pastur as marchenko_pastur
 from ._mode_curves import (
     chain_strength as chain_strength,
