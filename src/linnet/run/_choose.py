@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .. import theory as theories
+from .. import tasks, theory as theories
 from .._loss import SquaredError
 from .._rule import GradientFlow
 from ..config import LearnConfig
@@ -26,7 +26,9 @@ SMALL = 0.05
 DIAGONAL = 1e-3
 
 
-def choose(networks: Any, moments: Any) -> tuple[theories.AbstractTheory, tuple[theories.Assumption, ...]]:
+def choose(
+    networks: Any, task: tasks.Split, duration: float
+) -> tuple[theories.AbstractTheory, tuple[theories.Assumption, ...]]:
     """The strongest theory whose assumptions hold, as `linnet.theory.predict` chooses it, for the typical member.
 
     Before the fallback on moments, which solves the training's own equation, the leading order for small recurrent
@@ -34,7 +36,8 @@ def choose(networks: Any, moments: Any) -> tuple[theories.AbstractTheory, tuple[
 
     Args:
         networks: the members before training.
-        moments: what they are trained on.
+        task: the moments they are trained on, with those held out.
+        duration: about how long they learn.
 
     Returns:
         The theory, and its assumptions with the median of each number over the members.
@@ -44,9 +47,10 @@ def choose(networks: Any, moments: Any) -> tuple[theories.AbstractTheory, tuple[
     candidates = sorted(theories.THEORIES, key=lambda theory: theory.strength)
     candidates = [*candidates[:-1], theories.SmallRecurrentInitialization(), candidates[-1]]
     for theory in candidates:
-        if theory.applies(first, moments, rule, loss) is not None:
+        if theory.applies(first, task, rule, loss) is not None:
             continue
-        measured = _measure(theory, networks, moments)
+        theory = theory.within(jnp.asarray(duration)).bind(first, task, rule, loss)
+        measured = _measure(theory, networks, task)
         typical = tuple(dataclasses.replace(a, value=jnp.median(a.value)) for a in measured)
         if all(bool(a.holds) for a in typical):
             return theory, typical
@@ -54,14 +58,14 @@ def choose(networks: Any, moments: Any) -> tuple[theories.AbstractTheory, tuple[
 
 
 @eqx.filter_jit
-def _measure(theory: Any, networks: Any, moments: Any) -> tuple[theories.Assumption, ...]:
-    return eqx.filter_vmap(lambda net: theory.assumptions(net, moments, GradientFlow(), SquaredError()))(networks)
+def _measure(theory: Any, networks: Any, task: tasks.Split) -> tuple[theories.Assumption, ...]:
+    return eqx.filter_vmap(lambda net: theory.assumptions(net, task, GradientFlow(), SquaredError()))(networks)
 
 
 @eqx.filter_jit
-def solve(theory: Any, networks: Any, moments: Any, ts: Float[Array, " time"]) -> dict[str, Array]:
-    """What a theory predicts for every member, "seed" first."""
-    return eqx.filter_vmap(lambda network: theory.solve(network, moments, ts).values)(networks)
+def solve(theory: Any, networks: Any, task: tasks.Split, ts: Float[Array, " time"]) -> dict[str, Array]:
+    """What a theory predicts for every member, "seed" first; the held-out losses too."""
+    return eqx.filter_vmap(lambda network: theory.solve(network, task, ts).values)(networks)
 
 
 def wanted_modes(spec: Spec, problem: Problem, config: LearnConfig) -> np.ndarray:

@@ -52,7 +52,8 @@ def predict_spec(spec: Spec, problem: Problem, config: LearnConfig) -> xr.Datase
         ts = jnp.linspace(0.0, end, config.times)
         return _dataset(_expected(spec, problem, begin, ts), ts, problem, EXPECTED, ())
     networks = draw_members(spec, config.seed, config.seeds)
-    theory, assumptions = choose(networks, problem.moments.train)
+    duration = config.time or BEYOND * expected_end(spec, problem, config)
+    theory, assumptions = choose(networks, problem.moments, duration)
     values, ts = _search(theory, networks, spec, problem, config)
     return _dataset(values, ts, problem, type(theory).__name__, assumptions)
 
@@ -84,7 +85,7 @@ def _search(
     best = None
     for _ in range(ROUNDS):
         ts = jnp.linspace(0.0, end, config.times)
-        values = solve(theory, networks, problem.moments.train, ts)
+        values = solve(theory, networks, problem.moments, ts)
         loss = np.median(np.asarray(values["loss"]), axis=0)
         if best is not None and not np.isfinite(loss[-1]):
             break  # The solver went as far as it could; the round before is what there is.
@@ -111,7 +112,10 @@ def _search(
 def _expected(spec: Spec, problem: Problem, begin: np.ndarray, ts: Array) -> dict[str, Array]:
     """The curves of balanced modes that begin at expected strengths."""
     strengths = _curves(ts, problem.modes, jnp.asarray(begin), spec.depth or 2)[None]
-    return {"mode_strengths": strengths, "loss": _loss(problem.moments.train, problem.modes, strengths[:, :, None, :])}
+    parts = {"loss": "train", "validation_loss": "validation", "test_loss": "test"}
+    held = {name: getattr(problem.moments, part) for name, part in parts.items()}
+    losses = {name: _loss(moments, problem.modes, strengths) for name, moments in held.items() if moments is not None}
+    return {"mode_strengths": strengths, **losses}
 
 
 @eqx.filter_jit
@@ -126,16 +130,12 @@ def _curves(
 def _dataset(values: dict[str, Array], ts: Array, problem: Problem, name: str, assumptions: tuple) -> xr.Dataset:
     num, strengths = problem.num_modes, values["mode_strengths"]
     data: dict[str, Any] = {
-        "loss": (("seed", "time"), np.asarray(values["loss"])),
         "mode_strengths": (("seed", "time", "mode"), np.asarray(strengths)[..., :num]),
         "half_times": (("seed", "mode"), halves(problem, ts, strengths)),
     }
-    profile = values.get("step_mode_strengths")
-    for part in ("validation", "test"):
-        moments = getattr(problem.moments, part)
-        if moments is not None and (profile is not None or not problem.is_series):
-            along = strengths[:, :, None, :] if profile is None else profile
-            data[f"{part}_loss"] = (("seed", "time"), np.asarray(_loss(moments, problem.modes, along)))
+    for loss in ("loss", "validation_loss", "test_loss"):
+        if loss in values:
+            data[loss] = (("seed", "time"), np.asarray(values[loss]))
     coords: dict[str, Any] = {"time": np.asarray(ts), "mode": np.arange(1, num + 1)}
     if assumptions:
         data["assumption_value"] = ("assumption", np.array([float(a.value) for a in assumptions]))
@@ -147,13 +147,12 @@ def _dataset(values: dict[str, Array], ts: Array, problem: Problem, name: str, a
 
 @eqx.filter_jit
 def _loss(
-    moments: tasks.AbstractMoments, modes: tasks.SingularModes, strengths: Float[Array, "seed time step mode"]
+    moments: tasks.AbstractMoments, modes: tasks.SingularModes, strengths: Float[Array, "seed time mode"]
 ) -> Float[Array, "seed time"]:
     """The loss on moments of the linear map that predicted strengths add up to."""
     form = moments.residual_form()
 
-    def loss(along: Float[Array, "step mode"]) -> Float[Array, ""]:
-        linear_map = jnp.einsum("om,tm,im->oti", modes.left, along, modes.right)
-        return form(linear_map.reshape(linear_map.shape[0], -1))
+    def loss(along: Float[Array, " mode"]) -> Float[Array, ""]:
+        return form((modes.left * along) @ modes.right.T)
 
     return jax.lax.map(lambda member: jax.lax.map(loss, member), strengths)
