@@ -4,6 +4,7 @@ from ._advani2020_overtraining import advani2020_overtraining
 from ._domine2025_balanced import domine2025_balanced
 from ._proca2025_integration import proca2025_integration
 from ._proca2025_recency import proca2025_recency
+from ._proca2025_stability import proca2025_stability
 from ._proca2025_transition import proca2025_transition
 from ._saxe2014_chaos import saxe2014_chaos
 from ._saxe2014_depth import saxe2014_depth
@@ -14,6 +15,7 @@ STUDIES: dict[str, Study] = {
     "advani2020-overtraining": advani2020_overtraining,
     "domine2025-balanced": domine2025_balanced,
     "proca2025-recency": proca2025_recency,
+    "proca2025-stability": proca2025_stability,
     "proca2025-transition": proca2025_transition,
     "proca2025-integration": proca2025_integration,
     "saxe2014-depth": saxe2014_depth,

@@ -62,6 +62,10 @@ class DeepLinearModes(AbstractTheory):
         times = ts.astype(modes.singular_values.dtype)
         if network.depth == 2:
             growing, decaying = two_layer_parts(network, modes)
+            # A mode that a narrow hidden layer leaves out is exactly zero; its rounding would be learned in time.
+            scale = sum((jnp.sum(weight**2) for weight in network.weights), start=jnp.zeros((), growing.dtype))
+            floor = (10 * jnp.finfo(growing.dtype).eps) ** 2 * scale
+            growing, decaying = (jnp.where(part > floor, part, 0) for part in (growing, decaying))
             values = modes.singular_values, growing, decaying, modes.input_variances
             strengths = two_layer_mode(times[:, None], *values)
         else:

@@ -53,7 +53,7 @@ def _numbers_as_arrays(tree: Any) -> Any:
 def predict(
     network: Any,
     task: Any,
-    ts: Float[Array, " time"],
+    ts: Float[Array | np.ndarray, " time"],
     *,
     rule: AbstractRule | None = None,
     loss: AbstractLoss | None = None,
@@ -92,7 +92,7 @@ def predict(
 
     rule = GradientFlow() if rule is None else rule
     loss = SquaredError() if loss is None else loss
-    ts = check_times(ts)
+    times = check_times(ts)
     # A population may be computed by any means; linear networks only see its moments.
     seen = tasks.as_moments(task) if isinstance(task, tasks.AbstractTask) and nn.is_linear(network) else task
     candidates = THEORIES if theory is None else (theory,) if isinstance(theory, AbstractTheory) else tuple(theory)
@@ -101,14 +101,14 @@ def predict(
     for candidate in candidates:
         reason, assumptions = why_not(candidate, network, seen, rule, loss)
         if reason is None:
-            return _solved(candidate, network, task, seen, ts, rule, loss, assumptions)
+            return _solved(candidate, network, task, seen, times, rule, loss, assumptions)
         reasons.append(f"- {type(candidate).__name__}: {reason}")
         if assumptions:
             measured.append((candidate, assumptions))
     if not strict and measured:
         # Asked for by name: the strongest. Not asked for: the last resort is the one that neglects least.
         candidate, assumptions = measured[0 if theory is not None else -1]
-        return _solved(candidate, network, task, seen, ts, rule, loss, assumptions)
+        return _solved(candidate, network, task, seen, times, rule, loss, assumptions)
     raise ValueError("No theory predicts this:\n" + "\n".join(reasons))
 
 

@@ -3,6 +3,7 @@
 from ._balanced_riccati import BalancedRiccati
 from ._deep_linear_modes import DeepLinearModes
 from ._linear_rnn_modes import LinearRNNModes
+from ._linearized_flow import LinearizedFlow
 from ._moment_flow import MomentFlow
 from ._single_layer import SingleLayer
 from ._small_initialization import SmallInitialization
@@ -16,5 +17,6 @@ THEORIES: tuple[AbstractTheory, ...] = (
     LinearRNNModes(),
     LinearRNNModes(rotating=True),
     BalancedRiccati(),
+    LinearizedFlow(linear_networks=False),
     MomentFlow(),
 )

@@ -6,18 +6,18 @@ from jaxtyping import Array, Float
 from .._cite import cite
 
 
-def decay(rate: Float[Array, "*mode"], ts: Float[Array, "time *#mode"]) -> Float[Array, "time *mode"]:
+def decay(rate: Float[Array, "..."], ts: Float[Array, "..."]) -> Float[Array, "..."]:
     r"""$(1 - e^{-r t}) / r$, which is $t$ at $r = 0$."""
     zero = rate == 0
     return jnp.where(zero, ts, -jnp.expm1(-rate * ts) / jnp.where(zero, 1, rate))
 
 
 def one_layer_mode(
-    ts: Float[Array, "time *#mode"],
-    singular_value: Float[Array, "*mode"],
-    initial: Float[Array, "*mode"],
-    variance: Float[Array, "*mode"],
-) -> Float[Array, "time *mode"]:
+    ts: Float[Array, "..."],
+    singular_value: Float[Array, "..."],
+    initial: Float[Array, "..."],
+    variance: Float[Array, "..."],
+) -> Float[Array, "..."]:
     r"""$\dot u = s - \lambda u$: $u = u_0 e^{-\lambda t} + s\,(1 - e^{-\lambda t}) / \lambda$."""
     return initial * jnp.exp(-variance * ts) + singular_value * decay(variance, ts)
 
