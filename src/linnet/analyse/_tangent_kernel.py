@@ -78,7 +78,8 @@ def _tangent_kernel(
         return [leaf.reshape(block.shape[0] * num_outputs, -1) for leaf in jtu.tree_leaves(derivatives)]
 
     def pair(blocks: tuple[Array, Array]) -> Array:
-        return sum((a @ b.T for a, b in zip(*map(jacobian, blocks), strict=True)), start=jnp.zeros(()))
+        first, *rest = (a @ b.T for a, b in zip(*map(jacobian, blocks), strict=True))
+        return sum(rest, start=first)
 
     width = sum(leaf.size * leaf.dtype.itemsize for leaf in jtu.tree_leaves(params))
     size = block_size
