@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from .. import nn, tasks
@@ -187,7 +188,9 @@ def _representations(network: nn.DeepLinear, moments: tasks.Moments, ts: Array) 
 
 
 @cite("braun2022exact", "domine2025lazy")
-def balanced_representations(network: nn.DeepLinear, task: Any, ts: Float[Array, " time"]) -> Representations:
+def balanced_representations(
+    network: nn.DeepLinear, task: Any, ts: Float[Array | np.ndarray, " time"]
+) -> Representations:
     r"""The map, representations and tangent kernel of two $\lambda$-balanced layers over learning time, exactly.
 
     Args:

@@ -36,13 +36,20 @@ def why_not(
 
     The sentence names the assumption that failed, by how much, and what to use instead.
     """
+    reasons, assumptions = _reasons(theory, network, task, rule, loss)
+    return (" ".join(reasons) or None), assumptions
+
+
+def _reasons(
+    theory: AbstractTheory, network: Any, task: Any, rule: AbstractRule, loss: AbstractLoss
+) -> tuple[list[str], tuple[Assumption, ...]]:
+    """One sentence for everything that keeps a theory from being used."""
     reason = theory.applies(network, task, rule, loss)
     if reason is not None:
-        return reason, ()
+        return [reason], ()
     assumptions = _assumptions(theory, network, task, _numbers_as_arrays(rule), loss)
     failed = [a for a in assumptions if not np.all(np.asarray(a.holds))]
-    sentences = [f"{a}; {a.remedy}" for a in failed]
-    return (" ".join(sentences) or None), assumptions
+    return [f"{a}; {a.remedy}" for a in failed], assumptions
 
 
 def _numbers_as_arrays(tree: Any) -> Any:
@@ -96,20 +103,31 @@ def predict(
     # A population may be computed by any means; linear networks only see its moments.
     seen = tasks.as_moments(task) if isinstance(task, tasks.AbstractTask) and nn.is_linear(network) else task
     candidates = THEORIES if theory is None else (theory,) if isinstance(theory, AbstractTheory) else tuple(theory)
-    candidates = sorted((candidate.within(ts[-1]) for candidate in candidates), key=lambda t: t.strength)
-    reasons, measured = [], []
+    candidates = sorted((candidate.within(times[-1]) for candidate in candidates), key=lambda t: t.strength)
+    refused, measured = [], []
     for candidate in candidates:
-        reason, assumptions = why_not(candidate, network, seen, rule, loss)
-        if reason is None:
+        reasons, assumptions = _reasons(candidate, network, seen, rule, loss)
+        if not reasons:
             return _solved(candidate, network, task, seen, times, rule, loss, assumptions)
-        reasons.append(f"- {type(candidate).__name__}: {reason}")
+        refused.append((type(candidate).__name__, reasons))
         if assumptions:
             measured.append((candidate, assumptions))
     if not strict and measured:
         # Asked for by name: the strongest. Not asked for: the last resort is the one that neglects least.
         candidate, assumptions = measured[0 if theory is not None else -1]
         return _solved(candidate, network, task, seen, times, rule, loss, assumptions)
-    raise ValueError("No theory predicts this:\n" + "\n".join(reasons))
+    raise ValueError(_refusal(refused))
+
+
+def _refusal(refused: list[tuple[str, list[str]]]) -> str:
+    """What keeps each theory from being used; what keeps several is said once, first."""
+    every = [reason for _, reasons in refused for reason in reasons]
+    shared = list(dict.fromkeys(reason for reason in every if every.count(reason) > 1))
+    lines = [f"- {', '.join(n for n, reasons in refused if reason in reasons)}: {reason}" for reason in shared]
+    for name, reasons in refused:
+        own = [reason for reason in reasons if reason not in shared]
+        lines += [f"- {name}: {' '.join(own)}"] if own else []
+    return "No theory predicts this:\n" + "\n".join(lines)
 
 
 def _solved(
