@@ -3,36 +3,39 @@
 import dataclasses
 from typing import ClassVar
 
-from ._check import at_least
+from ._check import at_least, positive
 
 
 @dataclasses.dataclass(frozen=True)
 class Proca2025Kernel:
-    """The tangent kernel of a linear recurrent network moves more where it learns richly.
+    """The tangent kernel of a linear recurrent network moves further over longer sequences and from smaller weights.
 
     Args:
-        window: steps of a sequence.
+        steps: lengths of the sequences, rising from 1.
+        modes: input and output dimensions.
         hidden: size of the hidden state.
-        inputs: input dimensions.
-        outputs: output dimensions.
-        samples: sequences that the kernel is computed on.
-        scales: standard deviations of the initial weights.
+        scales: initial strengths of aligned networks, and gains of random ones, rising to 1, which is the target's.
         seeds: random initialisations.
         times: recorded times.
+        duration: learning time.
         seed: the seed of everything random.
     """
 
     study: ClassVar[str] = "proca2025-kernel"
 
-    window: int = 5
-    hidden: int = 16
-    inputs: int = 4
-    outputs: int = 3
-    samples: int = 20
-    scales: tuple[float, ...] = (0.01, 0.1, 0.5, 1.0)
+    steps: tuple[int, ...] = (1, 2, 3, 4, 6)
+    modes: int = 3
+    hidden: int = 6
+    scales: tuple[float, ...] = (0.03, 0.1, 0.3, 0.6, 1.0)
     seeds: int = 8
-    times: int = 100
+    times: int = 31
+    duration: float = 30.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least(self, window=1, hidden=1, inputs=1, outputs=1, samples=1, seeds=1, times=1, seed=0)
+        at_least(self, modes=2, hidden=self.modes, seeds=1, times=3, seed=0)
+        positive(self, "scales", "duration")
+        if len(self.steps) < 2 or self.steps[0] != 1 or list(self.steps) != sorted(set(self.steps)):
+            raise ValueError(f"--steps needs two or more rising lengths, the first of them 1, got {self.steps}.")
+        if len(self.scales) < 2 or self.scales[-1] != 1 or list(self.scales) != sorted(set(self.scales)):
+            raise ValueError(f"--scales needs two or more rising numbers, the last of them 1, got {self.scales}.")

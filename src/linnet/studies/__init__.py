@@ -1,5 +1,14 @@
 """One paper's claims per file, each decided by a comparison with a tolerance."""
 
+from ._advani2020_overtraining import advani2020_overtraining as advani2020_overtraining
+from ._domine2025_balanced import domine2025_balanced as domine2025_balanced
+from ._proca2025_integration import proca2025_integration as proca2025_integration
+from ._proca2025_kernel import proca2025_kernel as proca2025_kernel
+from ._proca2025_recency import proca2025_recency as proca2025_recency
+from ._proca2025_stability import proca2025_stability as proca2025_stability
+from ._proca2025_transition import proca2025_transition as proca2025_transition
 from ._registry import STUDIES as STUDIES
 from ._saxe2014_chaos import saxe2014_chaos as saxe2014_chaos
+from ._saxe2014_depth import saxe2014_depth as saxe2014_depth
+from ._saxe2014_modes import saxe2014_modes as saxe2014_modes
 from ._study import Claim as Claim, Findings as Findings

@@ -3,6 +3,7 @@
 from ._advani2020_overtraining import advani2020_overtraining
 from ._domine2025_balanced import domine2025_balanced
 from ._proca2025_integration import proca2025_integration
+from ._proca2025_kernel import proca2025_kernel
 from ._proca2025_recency import proca2025_recency
 from ._proca2025_stability import proca2025_stability
 from ._proca2025_transition import proca2025_transition
@@ -17,6 +18,7 @@ STUDIES: dict[str, Study] = {
     "proca2025-recency": proca2025_recency,
     "proca2025-stability": proca2025_stability,
     "proca2025-transition": proca2025_transition,
+    "proca2025-kernel": proca2025_kernel,
     "proca2025-integration": proca2025_integration,
     "saxe2014-depth": saxe2014_depth,
     "saxe2014-modes": saxe2014_modes,

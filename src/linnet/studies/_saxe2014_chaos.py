@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 from matplotlib.figure import Figure as Canvas
 
 from .._cite import cite
@@ -24,9 +24,9 @@ def _orthogonal(key: PRNGKey, width: int) -> Float[Array, "out in"]:
     return q * jnp.sign(jnp.diagonal(r))
 
 
-@ft.partial(jax.jit, static_argnames=("width", "layers", "linear"))
+@ft.partial(jax.jit, static_argnames=("width", "layers"))
 def propagate(
-    key: PRNGKey, gain: Float[Array, ""], width: int, layers: int, linear: bool = False
+    key: PRNGKey, gain: Float[Array, ""], width: int, layers: int, linear: Bool[Array, ""] | bool = False
 ) -> tuple[Float[Array, " layer"], Float[Array, " unit"]]:
     r"""Activity and Jacobian of $x^{l+1} = \phi(g\, Q_l x^l)$ with random orthogonal $Q_l$ from $x^0 \sim N(0, I)$.
 
@@ -45,8 +45,8 @@ def propagate(
         x, jacobian = carry
         weights = gain * _orthogonal(key, width)
         pre = weights @ x
-        x = pre if linear else jnp.tanh(pre)
-        slope = jnp.ones_like(pre) if linear else 1 - x**2
+        x = jnp.where(linear, pre, jnp.tanh(pre))
+        slope = jnp.where(linear, 1, 1 - x**2)
         return (x, slope[:, None] * (weights @ jacobian)), jnp.mean(x**2)
 
     start, rest = jr.split(key)
@@ -55,17 +55,24 @@ def propagate(
     return activity, jnp.linalg.svd(jacobian, compute_uv=False)
 
 
-@ft.partial(jax.jit, static_argnames=("width", "factors"))
-def gaussian_product(key: PRNGKey, width: int, factors: int) -> tuple[Float[Array, " unit"], Float[Array, ""]]:
+@ft.partial(jax.jit, static_argnames=("width",))
+def gaussian_product(
+    key: PRNGKey, width: int, factors: Int[Array, ""] | int
+) -> tuple[Float[Array, " unit"], Float[Array, ""]]:
     """Singular values of a product of Gaussian matrices of variance 1 / N, and their kurtosis."""
 
-    def multiply(product: Array, key: PRNGKey) -> tuple[Array, None]:
-        return jr.normal(key, (width, width)) / jnp.sqrt(width) @ product, None
+    def multiply(index: Array, product: Array) -> Array:
+        return jr.normal(jr.fold_in(key, index), (width, width)) / jnp.sqrt(width) @ product
 
-    product, _ = jax.lax.scan(multiply, jnp.eye(width), jr.split(key, factors))
+    product = jax.lax.fori_loop(0, factors, multiply, jnp.eye(width))
     values = jnp.linalg.svd(product, compute_uv=False)
     centred = values - jnp.mean(values)
     return values, jnp.mean(centred**4) / jnp.mean(centred**2) ** 2
+
+
+#: Compiled once for all gains, and once for all numbers of factors, and kept between calls.
+_propagate = jax.jit(jax.vmap(propagate, (0, None, None, None, None)), static_argnums=(2, 3))
+_products = jax.jit(jax.vmap(gaussian_product, (0, None, None)), static_argnums=(1,))
 
 
 @cite("saxe2014exact")
@@ -77,24 +84,20 @@ def saxe2014_chaos(config: Saxe2014Chaos, *, key: PRNGKey, progress: Callable[[s
     keys = jr.split(key, config.seeds)
     gains = np.asarray(sorted({*config.gains, 0.9, 1.0, 1.1}))
     progress("propagating activity and gradients at each gain")
-    run = jax.vmap(ft.partial(propagate, width=config.width, layers=config.layers), in_axes=(0, None))
-    found = [jax.tree.map(np.asarray, run(keys, jnp.asarray(gain))) for gain in gains]
+    settings = jnp.array([*gains, 1.0]), jnp.arange(len(gains) + 1) == len(gains)  # the last network is linear
+    *found, (_, isometry) = [
+        jax.tree.map(np.asarray, _propagate(keys, gain, config.width, config.layers, linear))
+        for gain, linear in zip(*settings, strict=True)
+    ]
     activity = np.stack([np.median(a, axis=0) for a, _ in found])
     singular = np.stack([s for _, s in found])
     progress("multiplying Gaussian matrices")
     factors = sorted({*config.factors, 1})
     products = [
-        jax.vmap(ft.partial(gaussian_product, width=config.width, factors=num))(
-            jr.split(jr.fold_in(key, num), config.seeds)
-        )
-        for num in factors
+        _products(jr.split(jr.fold_in(key, num), config.seeds), config.width, jnp.asarray(num)) for num in factors
     ]
     kurtosis = np.array([float(np.median(k)) for _, k in products])
     small = np.array([float(np.mean(np.asarray(v) < 0.05)) for v, _ in products])
-    orthogonal = jax.vmap(
-        ft.partial(propagate, width=config.width, layers=max(factors), linear=True), in_axes=(0, None)
-    )
-    isometry = np.asarray(orthogonal(keys[:2], jnp.asarray(1.0))[1])
 
     at = {round(float(g), 6): i for i, g in enumerate(gains)}
     below, edge, above = (at[g] for g in (0.9, 1.0, 1.1))
@@ -118,8 +121,8 @@ def saxe2014_chaos(config: Saxe2014Chaos, *, key: PRNGKey, progress: Callable[[s
               float(kurtosis[-1]), 0.0, "at least"),
         Claim(f"A product of {factors[-1]} Gaussian matrices has more than half of its singular values below 0.05", 0.5,
               float(small[-1]), 0.0, "at least"),
-        Claim(f"A product of {max(factors)} orthogonal matrices keeps all singular values at 1", 0.0,
-              float(jnp.max(jnp.abs(isometry - 1))), 1e-4, control=True),
+        Claim(f"A product of {config.layers} orthogonal matrices keeps all singular values at 1", 0.0,
+              float(np.max(np.abs(isometry - 1))), 1e-4, control=True),
         Claim("A single Gaussian matrix is not kurtotic: at most 3", 3.0,
               float(kurtosis[0]), 0.0, "at most", control=True),
     )  # fmt: skip

@@ -69,7 +69,7 @@ def saxe2014_modes(config: Saxe2014Modes, *, key: PRNGKey, progress: Callable[[s
         return initial(nn.DeepLinear, sizes, key=key), moments, learn.GradientFlow()
 
     def tanh(key: PRNGKey) -> tuple:
-        return initial(nn.MLP, sizes, key=key, activation=jnp.tanh), items, steps
+        return initial(nn.MLP, sizes, key=key, activation=jnp.tanh, use_bias=False), items, steps
 
     axes = {"seed": config.seeds}
     random = learn.ensemble(linear, ts, axes, key=random_key)
