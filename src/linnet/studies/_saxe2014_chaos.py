@@ -70,8 +70,10 @@ def gaussian_product(
     return values, jnp.mean(centred**4) / jnp.mean(centred**2) ** 2
 
 
-#: Compiled once for all gains, and once for all numbers of factors, and kept between calls.
-_propagate = jax.jit(jax.vmap(propagate, (0, None, None, None, None)), static_argnums=(2, 3))
+#: All gains share the orthogonal matrices of a seed, which are most of the work.
+_propagate = jax.jit(
+    jax.vmap(jax.vmap(propagate, (None, 0, None, None, 0)), (0, None, None, None, None)), static_argnums=(2, 3)
+)
 _products = jax.jit(jax.vmap(gaussian_product, (0, None, None)), static_argnums=(1,))
 
 
@@ -84,13 +86,11 @@ def saxe2014_chaos(config: Saxe2014Chaos, *, key: PRNGKey, progress: Callable[[s
     keys = jr.split(key, config.seeds)
     gains = np.asarray(sorted({*config.gains, 0.9, 1.0, 1.1}))
     progress("propagating activity and gradients at each gain")
-    settings = jnp.array([*gains, 1.0]), jnp.arange(len(gains) + 1) == len(gains)  # the last network is linear
-    *found, (_, isometry) = [
-        jax.tree.map(np.asarray, _propagate(keys, gain, config.width, config.layers, linear))
-        for gain, linear in zip(*settings, strict=True)
-    ]
-    activity = np.stack([np.median(a, axis=0) for a, _ in found])
-    singular = np.stack([s for _, s in found])
+    linear = np.arange(len(gains) + 1) == len(gains)  # the last network
+    settings = jnp.asarray([*gains, 1.0]), config.width, config.layers, jnp.asarray(linear)
+    found = jax.tree.map(np.asarray, _propagate(keys, *settings))  # "seed gain ..."
+    activity = np.median(found[0][:, :-1], axis=0)
+    singular, isometry = np.moveaxis(found[1][:, :-1], 0, 1), found[1][:, -1]
     progress("multiplying Gaussian matrices")
     factors = sorted({*config.factors, 1})
     products = [
