@@ -36,12 +36,12 @@ def run_side_by_side(run: Any, calls: Sequence[tuple]) -> list[Any]:
     """Calls a function of `eqx.filter_jit` with each tuple of arguments, all of one form, at the same time."""
     if len(calls) == 1:
         return [run(*calls[0])]
-    # Compiled before any thread starts, because they would compile it once each; the compiled program is shared with
-    # the calls.
-    run.lower(*calls[0]).compile()
+    # Compiled here, because each thread would compile it once more, and without this thread's settings of JAX (such as
+    # the precision set by a context manager).
+    compiled = run.lower(*calls[0]).compile()
 
     def wait(arguments: tuple) -> Any:
-        return jax.block_until_ready(run(*arguments))
+        return jax.block_until_ready(compiled(*arguments))
 
     with ThreadPoolExecutor(min(len(calls), num_cores())) as pool:
         return list(pool.map(wait, calls))

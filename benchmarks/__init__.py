@@ -1,0 +1,1 @@
+"""How fast linnet is: ratios against peers, measured in one run; see README.md beside this file."""
