@@ -19,7 +19,8 @@ def test_trained_networks_end_where_the_mode_equations_of_the_paper_lead():
         return np.sum(c * b**lags * gap), np.sum(slope * a * c * gap), np.sum(a * b**lags * gap)
 
     expected = solve_ivp(field, (0, 20), [start] * 3, rtol=1e-10, atol=1e-12).y[:, -1]
-    b, u = _train(jr.key(0), window, {"early": np.array([1.3]), "strength": np.array([start])}, 20.0)
+    b, u = _train(jr.key(0), [3, window], {"early": np.array([1.3]), "strength": np.array([start])}, 20.0)
+    b, u = b[1, 0, 0], u[1, 0, 0]
     np.testing.assert_allclose(b, expected[1], rtol=1e-3)  # descent in steps of 0.004
     np.testing.assert_allclose(u, expected[0] * expected[2], rtol=1e-3)
 

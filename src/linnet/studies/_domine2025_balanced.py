@@ -184,9 +184,10 @@ def _reverse(key: PRNGKey, size: int, balance: float) -> float:
 
 def _plot(canvas: Canvas, ts: Any, balances: Any, curves: Any, predicted: Any, moved: Any) -> None:
     left, right = canvas.subplots(1, 2)
-    for balance, colour, curve, line in zip(balances, COLOURS * 3, curves, predicted, strict=False):
-        left.plot(ts, curve, color=colour, linewidth=2.5, alpha=0.5, label=f"{balance:g}")
-        left.plot(ts, line, color=colour, linewidth=1, linestyle="--")
+    widths = np.linspace(5, 2, len(balances))  # balances of both signs have one curve: the wider one shows behind
+    for balance, colour, width, curve, line in zip(balances, COLOURS * 3, widths, curves, predicted, strict=False):
+        left.plot(ts, curve, color=colour, linewidth=width, alpha=0.6, label=f"{balance:g}")
+        left.plot(ts, line, color="black", linewidth=0.8, linestyle="--")
     left.set(xlim=(0, 4), xlabel="learning time", ylabel="strength of the strongest mode")
     left.legend(title="balance", loc="lower right")
     middle, low, high = np.median(moved, 0), np.min(moved, 0), np.max(moved, 0)

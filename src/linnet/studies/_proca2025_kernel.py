@@ -109,7 +109,7 @@ def distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """1 - <K, L> / (|K| |L|) for kernels with any axes in front."""
     first, second = (k / np.max(np.abs(k), axis=(-2, -1), keepdims=True) for k in (first, second))
     norms = np.sqrt(np.sum(first**2, axis=(-2, -1)) * np.sum(second**2, axis=(-2, -1)))
-    return 1 - np.sum(first * second, axis=(-2, -1)) / norms
+    return np.asarray(1 - np.sum(first * second, axis=(-2, -1)) / norms)
 
 
 def closed_distance(steps: int, outer: float, recurrent: float) -> float:
@@ -293,16 +293,16 @@ def proca2025_kernel(config: Proca2025Kernel, *, key: PRNGKey, progress: Callabl
 def _plot(canvas: Canvas, data: xr.Dataset) -> None:
     left, middle, right = canvas.subplots(1, 3, sharey=True)
     scales, fine = data.scale.values, np.geomspace(data.scale.values[0], 1, 60)
-    for length, colour in zip(data.steps.values, COLOURS * 3, strict=False):
+    shift = np.geomspace(0.95, 1.05, len(data.steps))  # so that bars do not hide each other
+    for length, colour, aside in zip(data.steps.values, COLOURS * 3, shift, strict=False):
         row = data.sel(steps=length)
         left.plot(scales, row.kernel_distance_aligned, "o", color=colour, markersize=4)
         left.plot(fine, [closed_distance(int(length), x, x) for x in fine], color=colour, linewidth=1)
         values = row.kernel_distance_random.values
         centre, low, high = (f(values, axis=1) for f in (np.median, np.min, np.max))
         label = "1 step" if length == 1 else f"{length} steps"
-        middle.errorbar(
-            scales, centre, [centre - low, high - centre], fmt="o-", color=colour, markersize=4, label=label
-        )
+        bars = [centre - low, high - centre]
+        middle.errorbar(aside * scales, centre, bars, fmt="o-", color=colour, markersize=4, label=label)
         right.plot(data.time, row.kernel_distance_over_time, color=colour, linewidth=1.6)
     right.plot(data.time, data.predicted_over_time, color="black", linestyle="--", linewidth=0.9)
     left.set(ylabel="kernel distance, start to end", title="aligned", ylim=(-0.03, 1.03))

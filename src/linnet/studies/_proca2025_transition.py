@@ -22,23 +22,29 @@ RATE = 0.004
 
 
 def _train(
-    key: PRNGKey, window: int, axes: dict[str, Any], duration: float, constant: bool = False
+    key: PRNGKey, windows: Any, axes: dict[str, Any], duration: float, constant: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Recurrent strength b and input-output strength u = ca of trained networks.
+    """Recurrent strength b and input-output strength u = ca of trained networks, the first axis over the windows.
 
-    The targets are s_1 = early (with `constant`, at all steps but the last) and s_T = late.
+    The targets are s_1 = early (with `constant`, at all steps but the last) and s_T = late. Shorter sequences are those
+    of the longest that are silent before: what cannot enter has neither loss nor gradient.
     """
+    steps = max(windows)
+    place = jnp.arange(steps)
 
-    def make(key: PRNGKey, early: Any, strength: Any, late: Any = 1.0) -> tuple:
-        yx = jnp.zeros((window, 1, 1)).at[: window - 1 if constant else 1].set(early).at[-1].set(late)
-        task = tasks.TemporalMoments(None, yx, jnp.sum(yx**2).reshape(1, 1))
+    def make(key: PRNGKey, window: Any, early: Any, strength: Any, late: Any = 1.0) -> tuple:
+        first = steps - window
+        driven = (place >= first) if constant else (place == first)
+        yx = (early * driven).at[-1].set(late).reshape(-1, 1, 1)
+        xx = jnp.diag(1.0 * (place >= first)).reshape(steps, steps, 1, 1)
+        task = tasks.TemporalMoments(xx, yx, jnp.sum(yx**2).reshape(1, 1))
         # One unit for the one mode: with a spare one, rounding errors grow until both share the task between them.
         weight = jnp.reshape(strength, (1, 1)).astype(yx.dtype)
         return nn.LinearRNN(weight, weight, weight), task, learn.Descent(RATE)
 
     ts = jnp.array([0.0, duration])
-    network = learn.ensemble(make, ts, axes, key=key).network
-    recurrent = jnp.trace(network.recurrent_weights, axis1=-2, axis2=-1)
+    network = learn.ensemble(make, ts, {"window": np.asarray(windows)} | axes, key=key).network
+    recurrent = network.recurrent_weights[..., 0, 0]
     product = (network.output_weights @ network.input_weights)[..., 0, 0]
     return np.asarray(recurrent), np.asarray(product)
 
@@ -73,10 +79,11 @@ def proca2025_transition(
     ratios = np.geomspace(config.lowest, config.highest, config.points)
     strengths = np.asarray(config.strengths)
     learned, predicted, energetic = {}, {}, {}
-    for window in config.windows:
-        progress(f"training networks on sequences of {window} steps")
-        axes = {"early": ratios, "strength": strengths}
-        learned[window] = _train(key, window, axes, config.duration)
+    progress("training networks on sequences of all lengths")
+    found = _train(key, config.windows, {"early": ratios, "strength": strengths}, config.duration)
+    for index, window in enumerate(config.windows):
+        progress(f"predicting the transitions of {window} steps")
+        learned[window] = found[0][index], found[1][index]
         predicted[window] = np.asarray(theory.dynamical_transition(window, strengths, duration=config.duration))
         energetic[window] = float(theory.energetic_transition(window))
     # The grid's own resolution is part of what a crossing on it can be off by.
@@ -101,7 +108,7 @@ def proca2025_transition(
     delayed = float(crossings[long][weak] / energetic[long])
     progress("doubling both targets")
     targets = {"early": np.array([0.2, 0.4]), "strength": np.array([0.5]), "late": np.array([1.0, 2.0])}
-    b, u = (found[:, 0] for found in _train(key, 6, targets, config.duration, constant=True))
+    b, u = (found[0, :, 0] for found in _train(key, [6], targets, config.duration, constant=True))
     claims += [
         Claim("The paper's critical beta of 1.08 is that of a search bounded at b = 2: brute force finds it",
               (1 - 1 / 4) ** -0.25, float(np.sqrt(fine[np.argmax(least > THRESHOLD)])), 0.005),
@@ -142,13 +149,14 @@ def _plot(canvas: Canvas, ratios: Any, strengths: Any, learned: dict, predicted:
     for panel, (window, (recurrent, _)) in zip(panels, learned.items(), strict=True):
         panel.axvline(energetic[window], color="0.8", linewidth=4, label="energetic")
         for i, (strength, colour) in enumerate(zip(strengths, COLOURS * 3, strict=False)):
-            panel.plot(ratios, np.clip(recurrent[:, i], -0.1, 3), color=colour, label=f"initial {strength:g}")
+            width = 1 + len(strengths) - i  # where they agree all are seen
+            curve = np.clip(recurrent[:, i], -0.1, 3)
+            panel.plot(ratios, curve, color=colour, linewidth=width, label=f"initial {strength:g}")
             if np.isfinite(predicted[window][i]):
                 panel.axvline(predicted[window][i], color=colour, linestyle=":")
-        panel.set(
-            xscale="log", title=f"{window} steps", xlabel="early / late $s_1 / s_T$", xlim=(ratios[0], ratios[-1])
-        )
+        panel.set(xscale="log", title=f"{window} steps", xlabel="early / late $s_1 / s_T$")
         panel.set_xticks([0.5, 1, 2, 5], ["0.5", "1", "2", "5"])
+        panel.set_xlim(ratios[0], ratios[-1])
         panel.minorticks_off()
     panels[0].set(ylabel="learned recurrent weight $b$ (cut at 3)")
     handles, labels = panels[0].get_legend_handles_labels()
