@@ -13,13 +13,14 @@ from ._problem import Problem, Size, make_problem
 from ._row import Row
 
 NAME = "ensemble"
+SIZE = Size()
 FASTER_THAN_LOOP = {"samples": 25.0, "moments": 50.0}
 
 #: Losses of float32 runs that sum in other orders, relative to the first loss.
 TOLERANCE = 1e-4
 
 
-def measure(size: Size = Size(), rounds: int = 5, looped: int = 2, crowded: int = 10) -> list[Row]:
+def measure(size: Size = SIZE, rounds: int = 5, looped: int = 2, crowded: int = 10) -> list[Row]:
     """Races all contestants on samples and on moments.
 
     Args:
@@ -71,16 +72,17 @@ def agree(problem: Problem, ran: Race) -> None:
 
 
 def _rows(on: str, ran: Race, factors: dict[str, float]) -> list[Row]:
+    members = len(ran.values["linnet"])
     costs = {name: ran.best(name).times(factors.get(name, 1.0)) for name in ran.rounds}
     seconds = {name: cost.as_dict() for name, cost in costs.items()}
     seconds["linnet, first call"] = ran.first["linnet"].as_dict()
-    against = f"256 networks on {on}: plain PyTorch loop / linnet"
-    by_hand = f"256 networks on {on}: PyTorch batched by hand / linnet"
+    against = f"{members} networks on {on}: plain PyTorch loop / linnet"
+    by_hand = f"{members} networks on {on}: PyTorch batched by hand / linnet"
     if len(costs) == 1:
-        skipped = dict(seconds=seconds, note=peers.MISSING)
+        targets = {against: FASTER_THAN_LOOP[on], by_hand: 1.0}
         return [
-            Row(NAME, against, None, target=FASTER_THAN_LOOP[on], **skipped),
-            Row(NAME, by_hand, None, target=1.0, **skipped),
+            Row(NAME, what, None, target=target, seconds=seconds, note=peers.MISSING)
+            for what, target in targets.items()
         ]
     own, loop = costs["linnet"], costs["plain loop"]
     hands = [name for name in costs if name not in ("linnet", "plain loop")]

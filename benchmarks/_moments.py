@@ -59,8 +59,10 @@ def measure(size: Size = SIZE, few: int = 1_000, many: int = 1_000_000, rounds: 
 
 def departure(problem: Problem) -> float:
     """The largest difference between training on samples and on their moments, relative to the first loss."""
-    arrays = {name: getattr(problem, name)[: 4 if name in ("first", "last") else None].astype(np.float64)
-              for name in ("x", "y", "first", "last")}
+    arrays = {
+        name: getattr(problem, name)[: 4 if name in ("first", "last") else None].astype(np.float64)
+        for name in ("x", "y", "first", "last")
+    }
     with jax.enable_x64(True):
         double = problem._replace(**arrays)
         batch = as_batch(double)

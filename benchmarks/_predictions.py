@@ -37,7 +37,10 @@ class Size(NamedTuple):
     seeds: int = 16
 
 
-def measure(size: Size = Size(), rounds: int = 5) -> list[Row]:
+SIZE = Size()
+
+
+def measure(size: Size = SIZE, rounds: int = 5) -> list[Row]:
     """Races closed forms against one run each, and the mode ODE against an ensemble.
 
     Args:

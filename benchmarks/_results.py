@@ -78,9 +78,11 @@ def keep(rows: Sequence[Row], measured: Sequence[str], folder: Path = FOLDER) ->
     """
     raw, about = folder / "results.json", machine()
     before = json.loads(raw.read_text(encoding="utf-8")) if raw.exists() else {"rows": []}
+    # In the order of the run before, where there was one.
+    order = list(dict.fromkeys([*(row["benchmark"] for row in before["rows"]), *measured]))
     kept = [row for row in before["rows"] if row["benchmark"] not in measured]
     fresh = [{**as_dict(row), "date": about["date"]} for row in rows]
-    results = sorted([*kept, *fresh], key=lambda row: row["benchmark"])
+    results = sorted([*kept, *fresh], key=lambda row: order.index(row["benchmark"]))
     raw.write_text(as_json(about, results), encoding="utf-8")
     readme = folder / "README.md"
     head, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)

@@ -68,7 +68,7 @@ def _loop(problem: Problem, loss: Callable[[Any, Any], Any]) -> np.ndarray:
 
 
 def batched_on_samples(problem: Problem) -> np.ndarray:
-    """By hand: products of batches, weights multiplied out first, updates by `baddbmm`."""
+    """By hand: products of batches, weights multiplied out first, updates by `baddbmm` into buffers that are kept."""
     x, y = _tensors(problem.x, problem.y)
     inputs, targets, num = x.T.contiguous(), y.T.contiguous(), len(x)
 
@@ -114,12 +114,13 @@ def batched_on_moments(problem: Problem) -> np.ndarray:
 def _batched(problem: Problem, step: Callable[[Any], tuple[Any, Any]]) -> np.ndarray:
     """Gradient descent of all networks at once, given loss and gradient by the product of the weights."""
     first, last = _tensors(problem.first, problem.last)
+    whole, spare = torch.bmm(last, first), torch.empty_like(first)
     losses = torch.empty(problem.steps + 1, len(first))
     with torch.no_grad():
         for count in range(problem.steps + 1):
-            losses[count], gradient = step(torch.bmm(last, first))
+            losses[count], gradient = step(torch.bmm(last, first, out=whole))
             if count < problem.steps:
-                moved = torch.baddbmm(first, last.transpose(1, 2), gradient, alpha=-problem.rate)
-                last = torch.baddbmm(last, gradient, first.transpose(1, 2), alpha=-problem.rate)
-                first = moved
+                torch.baddbmm(first, last.transpose(1, 2), gradient, alpha=-problem.rate, out=spare)
+                last.baddbmm_(gradient, first.transpose(1, 2), alpha=-problem.rate)
+                first, spare = spare, first
     return losses.T.numpy()

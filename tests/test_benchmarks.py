@@ -1,0 +1,83 @@
+"""The benchmarks run at a tiny size, their contestants agree, and what they say is kept."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from benchmarks import _compilations, _ensemble, _moments, _results, _torch_peers
+from benchmarks._linnet import as_batch, losses
+from benchmarks._problem import Size, make_problem
+from benchmarks._row import Row
+
+TINY = Size(members=3, inputs=4, hidden=5, outputs=2, samples=10, steps=12, rate=0.05)
+
+
+def descend(problem):
+    """The losses by NumPy, one network and one step after the other."""
+    x, y, num = problem.x.astype(float), problem.y.astype(float), len(problem.x)
+    paths = np.zeros((len(problem.first), problem.steps + 1))
+    for member, (first, last) in enumerate(zip(problem.first.astype(float), problem.last.astype(float))):
+        for step in range(problem.steps + 1):
+            error = x @ first.T @ last.T - y
+            paths[member, step] = 0.5 * np.sum(error**2) / num
+            back = error.T @ x / num
+            first, last = first - problem.rate * last.T @ back, last - problem.rate * back @ first.T
+    return paths
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return make_problem(TINY)
+
+
+def test_linnet_takes_the_path_of_gradient_descent(problem):
+    expected = descend(problem)
+    assert expected[0, -1] < 0.9 * expected[0, 0]
+    for task in (as_batch(problem), as_batch(problem).moments()):
+        np.testing.assert_allclose(losses(problem, task), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "peer",
+    ["loop_on_samples", "loop_on_moments", "batched_on_samples", "layered_on_samples", "batched_on_moments"],
+)
+def test_peers_take_the_same_path(problem, peer):
+    pytest.importorskip("torch", reason=_torch_peers.MISSING)
+    path = _torch_peers.with_threads(1, getattr(_torch_peers, peer))(problem)
+    np.testing.assert_allclose(path, descend(problem), rtol=1e-5)
+
+
+def test_ensemble_without_torch_says_why_there_is_no_ratio(monkeypatch):
+    monkeypatch.setattr(_torch_peers, "MISSING", "torch is not installed")
+    rows = _ensemble.measure(TINY, rounds=1)
+    assert len(rows) == 4 and {row.measured() for row in rows} == {"skipped"}
+    assert all(row.holds is None and row.note == "torch is not installed" for row in rows)
+    assert all(row.seconds["linnet"]["cpu"] > 0 for row in rows)
+
+
+def test_a_contestant_that_ends_elsewhere_is_refused(problem):
+    path = descend(problem)
+    ran = _ensemble.Race({}, {}, {"linnet": path, "other": path * 1.01})
+    with pytest.raises(RuntimeError, match="other ends elsewhere than linnet"):
+        _ensemble.agree(problem, ran)
+
+
+@pytest.mark.slow
+def test_moments_and_compilations(problem):
+    assert _moments.departure(problem) < _moments.ROUNDING
+    assert [row.value for row in _compilations.measure(points=5)] == [0, 0, 0]
+
+
+def test_results_replace_only_what_was_measured(tmp_path):
+    shutil.copy(_results.FOLDER / "README.md", tmp_path)
+    slow, fast = Row("one", "first", 2.0, target=3.0), Row("one", "first", 4.0, target=3.0)
+    other = Row("two", "second", 0.5, "%", "<", 1.0)
+    assert (slow.holds, fast.holds, other.holds) == (False, True, True)
+    _results.keep([slow, other], ["one", "two"], tmp_path)
+    _results.keep([fast], ["one"], tmp_path)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| one | first | 4 x | >= 3 x | reached |" in text and "| two | second | 0.5 % |" in text
+    assert "missed |" not in text and text.count(_results.BEGIN) == text.count(_results.END) == 1
+    kept = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert [(row["benchmark"], row["value"]) for row in kept["rows"]] == [("one", 4.0), ("two", 0.5)]
