@@ -5,6 +5,8 @@ import sys
 import types
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Tests run hundreds of small programs once each: their time is compilation, and this halves it.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import jax
 import jax.random as jr

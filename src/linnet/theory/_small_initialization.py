@@ -94,8 +94,9 @@ class SmallInitialization(AbstractTheory):
             factor = flow.factor(t)[places] / root[:, None]
             grown = factor @ factor.T / 2
             size = jnp.diagonal(grown)
-            # What dies of a mode does so as fast as the rest grows.
-            strengths = size - lost * jnp.where(size > 0, power / jnp.where(size > 0, size, 1), 0)
+            # What dies of a mode does so as fast as the rest grows; where others suppress a mode nothing is known to.
+            shrunk = jnp.where(size > power, power / jnp.where(size > 0, size, 1), 1)
+            strengths = size - lost * shrunk
             return strengths, grown + jnp.diag(strengths - size)
 
         # What the leading order knows nothing of stays as it was.
