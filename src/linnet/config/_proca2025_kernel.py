@@ -23,13 +23,13 @@ class Proca2025Kernel:
 
     study: ClassVar[str] = "proca2025-kernel"
 
-    steps: tuple[int, ...] = (1, 2, 3, 4, 6)
+    steps: tuple[int, ...] = (1, 2, 3, 5)
     modes: int = 3
     hidden: int = 6
-    scales: tuple[float, ...] = (0.03, 0.1, 0.3, 0.6, 1.0)
-    seeds: int = 8
-    times: int = 31
-    duration: float = 30.0
+    scales: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0)
+    seeds: int = 6
+    times: int = 41
+    duration: float = 20.0
     seed: int = 0
 
     def __post_init__(self) -> None:

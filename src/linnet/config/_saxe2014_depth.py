@@ -11,7 +11,7 @@ class Saxe2014Depth:
     """From orthogonal or pretrained weights the learning time does not grow with depth; from Gaussian ones it does.
 
     Args:
-        depths: numbers of weight matrices.
+        depths: numbers of weight matrices, two of them at least 5.
         size: input and hidden dimensions; there are a quarter as many outputs.
         strength: initial strength of every mode of the pretrained (aligned) networks.
         threshold: part of the initial loss at which learning counts as done.
@@ -27,11 +27,11 @@ class Saxe2014Depth:
     strength: float = 0.1
     threshold: float = 0.05
     longest: float = 60.0
-    seeds: int = 8
+    seeds: int = 16
     seed: int = 0
 
     def __post_init__(self) -> None:
         at_least(self, depths=2, size=8, seeds=1, seed=0)
         positive(self, "strength", "threshold", "longest")
-        if len(set(self.depths)) < 2:
-            raise ValueError("--depths must hold at least two depths.")
+        if len({depth for depth in self.depths if depth >= 5}) < 2:
+            raise ValueError(f"--depths must hold at least two depths of 5 or more, got {list(self.depths)}.")

@@ -167,7 +167,8 @@ def _plot(canvas: Canvas, config: Advani2020Overtraining, ts: Any, ratios: Any, 
     right.plot(fine, curves.min(axis=1), color=COLOURS[0], linestyle="--", linewidth=1)
     right.plot(ratios, test[:, -1], "o", color=COLOURS[1], label="late")
     right.plot(ratios, test.min(axis=1), "s", color=COLOURS[0], label="stopped at the best time")
-    right.set(xscale="log", xlabel="samples / inputs", ylabel="test loss", ylim=(0, None))
+    right.set(xscale="log", xlabel="samples / inputs", ylabel="test loss")
+    right.set_ylim(0, 1.3 * max(curves.max(), test[:, -1].max()))  # room for the legend
     right.set_xticks(ratios, [f"{ratio:g}" for ratio in ratios])
     right.minorticks_off()
     right.legend(loc="upper left")

@@ -177,7 +177,7 @@ def proca2025_integration(
         "are 1, input-output ones 1 or 1/T (dotted). Right: their loss on longer sequences than they were trained "
         "on, relative to the targets' power; the mean fails as predicted (lines). From large weights the sum, too.",
         lambda canvas: _plot(canvas, data, relative, closed / power, window),
-        height=3.3,
+        height=3.6,
     )
     return Findings(tuple(claims), (figure,), {"integration": data})
 
@@ -192,7 +192,6 @@ def _plot(canvas: Canvas, data: xr.Dataset, relative: np.ndarray, closed: np.nda
                 left.plot(spread, values, marker, color=colour, markersize=3.5, alpha=0.7)
             best = np.median(relative[:, 0, s, r], axis=-1)
             right.plot(data.length, best, marker, color=colour, label=f"{report}, {stimulus}")
-        left.plot([], [], "s", color=colour, label=report)
     for value in (1, 1 / window):
         left.axhline(value, color="0.6", linestyle=":", zorder=0)
     for s in range(2):
@@ -201,8 +200,7 @@ def _plot(canvas: Canvas, data: xr.Dataset, relative: np.ndarray, closed: np.nda
     right.plot(data.length, rough, "^", color="0.5", label="sum, white, from large weights")
     left.set_xticks([0, 1], ["recurrent", "input-output"])
     left.set(ylabel="singular values", ylim=(0, 1.3), xlim=(-0.5, 1.5))
-    left.legend(loc="lower left", title="report the")
     right.set(xscale="log", yscale="log", xlabel="steps of a sequence", ylabel="loss / power of the targets")
     right.set_xticks(data.length, [str(n) for n in data.length.values])
     right.minorticks_off()
-    right.legend(loc="center right")
+    canvas.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=3)
