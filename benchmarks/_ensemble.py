@@ -16,11 +16,14 @@ NAME = "ensemble"
 SIZE = Size()
 FASTER_THAN_LOOP = {"samples": 25.0, "moments": 50.0}
 
+#: The peer that records what linnet records.
+SAME = "recording mode strengths, 1 thread"
+
 #: Losses of float32 runs that sum in other orders, relative to the first loss.
 TOLERANCE = 1e-4
 
 
-def measure(size: Size = SIZE, rounds: int = 5, looped: int = 2, crowded: int = 10) -> list[Row]:
+def measure(size: Size = SIZE, rounds: int = 5, looped: int = 2, crowded: int = 40) -> list[Row]:
     """Races all contestants on samples and on moments.
 
     Args:
@@ -39,6 +42,7 @@ def measure(size: Size = SIZE, rounds: int = 5, looped: int = 2, crowded: int = 
         "samples": {"product first": peers.batched_on_samples, "layer by layer": peers.layered_on_samples},
         "moments": {"moments": peers.batched_on_moments},
     }
+    same = {"samples": peers.batched_on_samples, "moments": peers.batched_on_moments}
     loops = {"samples": peers.loop_on_samples, "moments": peers.loop_on_moments}
     rows: list[Row] = []
     for on, task in own.items():
@@ -51,6 +55,8 @@ def measure(size: Size = SIZE, rounds: int = 5, looped: int = 2, crowded: int = 
                 contestants[f"{name}, 1 thread"] = ft.partial(peers.with_threads(1, peer), problem)
                 contestants[f"{name}, 2 threads"] = ft.partial(peers.with_threads(2, peer), short)
                 factors[f"{name}, 2 threads"] = problem.steps / short.steps
+            recording = ft.partial(same[on], modes=True)
+            contestants[SAME] = ft.partial(peers.with_threads(1, recording), problem)
         ran = race(contestants, rounds)
         agree(problem, ran)
         rows += _rows(on, ran, factors)
@@ -85,7 +91,7 @@ def _rows(on: str, ran: Race, factors: dict[str, float]) -> list[Row]:
             for what, target in targets.items()
         ]
     own, loop = costs["linnet"], costs["plain loop"]
-    hands = [name for name in costs if name not in ("linnet", "plain loop")]
+    hands = [name for name in costs if name not in ("linnet", "plain loop", SAME)]
     best = min(hands, key=lambda name: costs[name].cpu)
     quickest = min(hands, key=lambda name: costs[name].wall)
     return [
@@ -104,5 +110,13 @@ def _rows(on: str, ran: Race, factors: dict[str, float]) -> list[Row]:
             target=1.0,
             seconds=seconds,
             note=f"wall {costs[quickest].wall / own.wall:.3g} x; PyTorch's best: {best}",
+        ),
+        Row(
+            NAME,
+            f"{by_hand}, both recording mode strengths",
+            costs[SAME].cpu / own.cpu,
+            target=1.0,
+            seconds=seconds,
+            note=f"wall {costs[SAME].wall / own.wall:.3g} x; one thread",
         ),
     ]

@@ -67,8 +67,13 @@ def _loop(problem: Problem, loss: Callable[[Any, Any], Any]) -> np.ndarray:
     return losses.numpy()
 
 
-def batched_on_samples(problem: Problem) -> np.ndarray:
-    """By hand: products of batches, weights multiplied out first, updates by `baddbmm` into buffers that are kept."""
+def batched_on_samples(problem: Problem, modes: bool = False) -> np.ndarray:
+    """By hand: products of batches, weights multiplied out first, updates by `baddbmm` into buffers that are kept.
+
+    Args:
+        problem: what is learned.
+        modes: record the strengths of the modes too, as linnet does.
+    """
     x, y = _tensors(problem.x, problem.y)
     inputs, targets, num = x.T.contiguous(), y.T.contiguous(), len(x)
 
@@ -77,7 +82,7 @@ def batched_on_samples(problem: Problem) -> np.ndarray:
         gradient = (residual.reshape(-1, num) @ x).view(whole.shape)
         return residual.square().sum((1, 2)) * (0.5 / num), gradient / num
 
-    return _batched(problem, step)
+    return _batched(problem, step, modes)
 
 
 def layered_on_samples(problem: Problem) -> np.ndarray:
@@ -99,8 +104,8 @@ def layered_on_samples(problem: Problem) -> np.ndarray:
     return losses.T.numpy()
 
 
-def batched_on_moments(problem: Problem) -> np.ndarray:
-    """By hand on the moments; the loss shares the product of its gradient."""
+def batched_on_moments(problem: Problem, modes: bool = False) -> np.ndarray:
+    """The same on the moments; the loss shares the product of its gradient."""
     xx, yx, yy = _tensors(*problem.moments())
     power = 0.5 * torch.trace(yy)
 
@@ -108,17 +113,22 @@ def batched_on_moments(problem: Problem) -> np.ndarray:
         gradient = (whole.reshape(-1, len(xx)) @ xx).view(whole.shape) - yx
         return power + 0.5 * (whole * (gradient - yx)).sum((1, 2)), gradient
 
-    return _batched(problem, step)
+    return _batched(problem, step, modes)
 
 
-def _batched(problem: Problem, step: Callable[[Any], tuple[Any, Any]]) -> np.ndarray:
+def _batched(problem: Problem, step: Callable[[Any], tuple[Any, Any]], modes: bool) -> np.ndarray:
     """Gradient descent of all networks at once, given loss and gradient by the product of the weights."""
+    left, _, right = np.linalg.svd(problem.moments()[1], full_matrices=False)
+    (basis,) = _tensors(np.einsum("om,mi->oim", left, right).reshape(-1, len(right)))
     first, last = _tensors(problem.first, problem.last)
     whole, spare = torch.bmm(last, first), torch.empty_like(first)
     losses = torch.empty(problem.steps + 1, len(first))
+    strengths = torch.empty(problem.steps + 1, len(first), len(right)) if modes else None
     with torch.no_grad():
         for count in range(problem.steps + 1):
             losses[count], gradient = step(torch.bmm(last, first, out=whole))
+            if strengths is not None:
+                torch.mm(whole.view(len(first), -1), basis, out=strengths[count])
             if count < problem.steps:
                 torch.baddbmm(first, last.transpose(1, 2), gradient, alpha=-problem.rate, out=spare)
                 last.baddbmm_(gradient, first.transpose(1, 2), alpha=-problem.rate)
