@@ -33,7 +33,7 @@ class Proca2025Kernel:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least(self, modes=2, hidden=self.modes, seeds=1, times=3, seed=0)
+        at_least(self, modes=2, hidden=self.modes, seeds=2, times=3, seed=0)
         positive(self, "scales", "duration")
         if len(self.steps) < 2 or self.steps[0] != 1 or list(self.steps) != sorted(set(self.steps)):
             raise ValueError(f"--steps needs two or more rising lengths, the first of them 1, got {self.steps}.")
