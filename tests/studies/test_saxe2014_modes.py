@@ -1,5 +1,6 @@
 """The numerics under the study of modes, against closed forms."""
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -27,7 +28,7 @@ def test_plain_half_times_are_when_the_logistic_curve_passes_half():
     moments = tasks.Moments(jnp.eye(2), jnp.diag(jnp.asarray(values)), jnp.diag(jnp.asarray(values**2)))
     start = np.array([0.02, 0.3])
     network = nn.DeepLinear((jnp.diag(jnp.asarray(start)), jnp.eye(2)))
-    times = _plain_half_times(network, moments.singular_modes(), 2)
+    times = _plain_half_times(jax.tree.map(lambda w: w[None], network), moments.singular_modes(), 2)[0]
     growth = np.exp(2 * values * times)
     np.testing.assert_allclose(values * growth / (growth - 1 + values / start), values / 2)
 

@@ -69,7 +69,7 @@ def domine2025_balanced(
     moments = _task(task_key, config.size, config.size)
     values = np.asarray(moments.singular_modes().singular_values)
     balances = np.asarray(sorted(config.balances))
-    ts = jnp.linspace(0.0, 12.0, config.times)
+    ts = 12.0 * jnp.linspace(0.0, 1.0, config.times) ** 2  # dense at first, where lazy networks learn
 
     def weights(key: PRNGKey, balance: Any, inputs: int = config.size) -> nn.DeepLinear:
         initialiser = nn.balanced(balance, nn.small(config.scale))
