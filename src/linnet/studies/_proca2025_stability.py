@@ -264,7 +264,7 @@ def _plot(canvas: Canvas, data: xr.Dataset, critical: float) -> None:
             data.length, np.median(data.relative_loss.sel(profile=kind), axis=-1), "o", color=colour, label=kind
         )
     left.axhline(1, color="0.6", linestyle=":", zorder=0)
-    left.text(rates[0], 1.0, "unstable above", color="0.4", ha="left", va="bottom", fontsize=7)
+    left.text(rates[0], 1.0, "unstable", color="0.4", ha="left", va="bottom", fontsize=8)
     left.set(xlabel=r"$\lambda$ of the task", ylabel="learned recurrence")
     middle.plot(data.length[1:], data.predicted_relative_loss[1:], color=COLOURS[1], linewidth=1)
     middle.set(yscale="log", xlabel="steps of a sequence", ylabel="loss / power of the targets")
