@@ -32,7 +32,7 @@ def show_learn(console: Any, summary: dict[str, Any]) -> None:
                 mode["above_noise_edge"],
                 *times,
                 mode["measured_time"],
-                None if error is None else f"{100 * error:+.1f} %",
+                None if error is None else "< 0.1 %" if abs(error) < 1e-3 else f"{100 * error:+.1f} %",
                 _parts(mode["inputs"], "column"),
                 _parts(mode["outputs"], "target"),
             ]
@@ -42,9 +42,10 @@ def show_learn(console: Any, summary: dict[str, Any]) -> None:
     console.print()
     console.print(f"order agreement (Spearman): {cell(summary.get('order_agreement'))}")
     console.print(f"stop at: predicted {cell(stopping.get('predicted'))}, measured {cell(stopping.get('measured'))}")
-    for name, departure in (summary.get("departure") or {}).items():
-        console.print(f"{name}: {departure.get('sentence', '')}")
-    console.print(f"report: {summary.get('report')}")
+    for departure in (summary.get("departure") or {}).values():
+        sentence = departure.get("sentence", "")
+        console.print(f"{sentence[:1].upper()}{sentence[1:]}.")
+    console.print(f"report: {summary.get('report')}", soft_wrap=True)
 
 
 def show_study(console: Any, summary: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """How one weight matrix is drawn."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +12,19 @@ from jaxtyping import Array, Float
 from .._types import PRNGKey
 
 
+#: At least so many entries are drawn, and powers of two of them.
+_FEWEST = 4096
+
+
 def gaussian(key: PRNGKey, shape: tuple[int, int], dtype: Any, scale: Any) -> Float[Array, "out in"]:
-    """Independent entries of standard deviation `scale`."""
-    return jnp.asarray(scale, dtype) * jr.normal(key, shape, dtype)
+    """Independent entries of standard deviation `scale`.
+
+    They are the first of a longer draw whose length many shapes share: to compile a draw costs a thousand times more
+    than to make it, seconds in float64.
+    """
+    num = math.prod(shape)
+    drawn = jr.normal(key, (max(_FEWEST, 1 << (num - 1).bit_length()),), dtype)
+    return jnp.asarray(scale, dtype) * drawn[:num].reshape(shape)
 
 
 def glorot_gaussian(key: PRNGKey, shape: tuple[int, int], dtype: Any, gain: Any) -> Float[Array, "out in"]:

@@ -5,6 +5,12 @@ from typing import Any
 from ._networks import Spec
 from ._problem import Problem
 
+#: The theory that is no independent check.
+FALL_BACK = "MomentFlow"
+
+#: No agreement is called closer than this: below it solvers and recording times speak.
+FINEST = 1e-4
+
 
 def answer(summary: dict[str, Any], main: Spec, problem: Problem) -> str:
     """The answer in one sentence: what is learned when, how well that was predicted, when to stop."""
@@ -25,8 +31,10 @@ def answer(summary: dict[str, Any], main: Spec, problem: Problem) -> str:
         else f"{who} learns {_count(total)} of {_data(problem)} ({above} above the noise edge), {when}"
     ]
     errors = [abs(mode["relative_error"]) for mode in modes if mode["relative_error"] is not None]
-    if errors:
-        parts.append(f"predicted within {100 * max(errors):.2g} %{_order(summary['order_agreement'])}")
+    if errors and summary["theories"][main.name]["theory"] == FALL_BACK:
+        parts.append("the prediction solves the equation of training itself, as no closed form holds here")
+    elif errors:
+        parts.append(f"predicted within {100 * max(*errors, FINEST):.2g} %{_order(summary['order_agreement'])}")
     stop = summary["stopping"]
     if stop["measured"] is not None:
         foreseen = "" if stop["predicted"] is None else f" (predicted {stop['predicted']:.3g})"

@@ -96,13 +96,14 @@ def _execute(run: store.RunFolder, config: LearnConfig, file: str, command: str,
     rate = check_rate(
         config.rate, trained[main.name].attrs["largest_stable_rate"] if problem.is_series else _table_rate(problem)
     )
+    ends = np.median(trained[main.name]["mode_strengths"].values[:, -1], axis=0)
     for spec in specs:
         if not spec.linear:
             trained[spec.name] = _train_stage(
                 run,
                 spec,
                 progress,
-                lambda spec, kept, told: train_nonlinear(spec, problem, config, end, rate, kept, told),
+                lambda spec, kept, told: train_nonlinear(spec, problem, config, end, rate, ends, kept, told),
             )
             _check_diverged(spec, trained[spec.name], config)
 

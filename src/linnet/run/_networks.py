@@ -66,12 +66,12 @@ def make_specs(problem: Problem, config: LearnConfig) -> list[Spec]:
     shallow = [
         Spec(
             name,
-            f"{name} network",
+            f"{title} network",
             lambda key, f=activation: small(nn.MLP, sizes, key=key, activation=f, **single),
             False,
             index,
         )
-        for name, activation, index in (("tanh", jnp.tanh, 201), ("relu", jax.nn.relu, 202))
+        for name, title, activation, index in (("tanh", "tanh", jnp.tanh, 201), ("relu", "ReLU", jax.nn.relu, 202))
     ]
     return deep + shallow
 
@@ -85,8 +85,8 @@ def main_spec(specs: list[Spec]) -> Spec:
 def draw_members(spec: Spec, seed: int, num: int) -> Any:
     """The networks of an ensemble before training, with the same weights that `linnet.learn.ensemble` begins from."""
     key = spec.key(seed)
-    draw = eqx.filter_jit(eqx.filter_vmap(lambda member: spec.make(jr.fold_in(key, member))))
-    return draw(jnp.arange(num, dtype=jnp.uint32))
+    # Not compiled as one program: the draws inside are programs that all networks share.
+    return eqx.filter_vmap(lambda member: spec.make(jr.fold_in(key, member)))(jnp.arange(num, dtype=jnp.uint32))
 
 
 def _linear(depth: int, num_in: int, num_out: int, hidden: int, small: Any) -> Spec:

@@ -58,13 +58,14 @@ def predict_spec(spec: Spec, problem: Problem, config: LearnConfig) -> xr.Datase
     return _dataset(values, ts, problem, type(theory).__name__, assumptions)
 
 
-def halves(problem: Problem, ts: Any, strengths: Any) -> np.ndarray:
+def halves(problem: Problem, ts: Any, strengths: Any, ends: np.ndarray | None = None) -> np.ndarray:
     """The half time of every mode of every member, "seed mode".
 
     Learning ends at the least-squares solution; over a sequence, where a network of limited size may not reach it,
-    where the strength itself ends.
+    at the given ends, else where the strength itself ends.
     """
-    final = None if problem.is_series else jnp.asarray(problem.target)
+    final = ends if problem.is_series else problem.target
+    final = None if final is None else jnp.asarray(final)
     along = jnp.asarray(strengths)[..., : problem.num_modes].astype(float)
     return np.asarray(_halves(jnp.asarray(ts), along, final))
 
@@ -96,7 +97,12 @@ def _search(
         last = float(np.max(found))
         if problem.is_series:
             if loss[len(loss) // 4] - loss[-1] <= SETTLED * (loss[0] - loss[-1]) and np.isfinite(last) and last > 0:
-                break
+                # What happens at first happens fast, and the slow end still belongs to it: half of the times for each.
+                early = min(BEYOND * last, end / 2)
+                half = config.times // 2
+                first = jnp.linspace(0.0, early, half, endpoint=False)
+                ts = jnp.append(first, jnp.linspace(early, end, config.times - half))
+                return solve(theory, networks, problem.moments, ts), ts
             end *= FURTHER
         elif not np.isfinite(last):
             end *= FURTHER

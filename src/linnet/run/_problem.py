@@ -37,7 +37,12 @@ class Problem:
     @property
     def is_series(self) -> bool:
         """Whether examples are windows of a time series."""
-        return self.moments.train.num_steps is not None
+        return self.num_steps is not None
+
+    @property
+    def num_steps(self) -> int | None:
+        """The steps of a window of a time series."""
+        return self.moments.train.num_steps
 
     @property
     def sizes(self) -> tuple[int, int]:

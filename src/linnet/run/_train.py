@@ -23,8 +23,9 @@ Progress = Callable[[int, int], None]
 #: Nonlinear networks are slower than linear ones (half of all ReLU units are silent), so they get this much more time.
 LONGER = 2.5
 
-#: More samples than this are not trained on by steps; the linear networks see all rows through their moments.
-MOST_SAMPLES = 4096
+#: More inputs than this, over samples and steps of time, are not trained on by steps; the linear networks see all rows
+#: through their moments. Windows of a series overlap, so that fewer of them say as much.
+MOST_INPUTS = 4096
 
 #: Recordings between two checkpoints.
 RECORDS = 50
@@ -58,6 +59,7 @@ def train_nonlinear(
     config: LearnConfig,
     end: float,
     rate: float,
+    ends: np.ndarray,
     checkpointer: learn.Checkpointer,
     progress: Progress,
 ) -> xr.Dataset:
@@ -69,11 +71,12 @@ def train_nonlinear(
         config: the settings.
         end: the learning time to reach, if `config.steps` allow.
         rate: the learning rate.
+        ends: the strengths at which a linear network ends, half of which counts as learned.
         checkpointer: keeps the state.
         progress: is told how far it is.
     """
     split = cast(problem.samples, jnp.float32)
-    split = eqx.tree_at(lambda s: s.train, split, _first(split.train, MOST_SAMPLES))
+    split = eqx.tree_at(lambda s: s.train, split, _thinned(split.train, MOST_INPUTS // (problem.num_steps or 1)))
     steps = min(config.steps, max(config.times - 1, math.ceil(end / rate)))
     gap = max(1, round(steps / (config.times - 1)))
     # Times on which the recordings lie exactly, each the same number of steps apart.
@@ -82,7 +85,7 @@ def train_nonlinear(
     def make(key: PRNGKey) -> tuple[Any, Any, Any]:
         return spec.make(key), split, learn.Descent(rate)
 
-    found, _ = _train(spec, problem, config, make, jnp.asarray(ts), checkpointer, progress)
+    found, _ = _train(spec, problem, config, make, jnp.asarray(ts), checkpointer, progress, ends)
     return found.assign_attrs(rate=rate, steps=int(gap * (len(ts) - 1)), samples=split.train.num)
 
 
@@ -94,6 +97,7 @@ def _train(
     ts: Array,
     checkpointer: learn.Checkpointer,
     progress: Progress,
+    ends: np.ndarray | None = None,
 ) -> tuple[xr.Dataset, Any]:
     trajectory = learn.ensemble(
         make,
@@ -109,12 +113,15 @@ def _train(
     data: dict[str, Any] = {name: (axes, np.asarray(trajectory[name])) for name, axes in dims.items()}
     strengths = np.asarray(trajectory["mode_strengths"])
     data["mode_strengths"] = (dims["mode_strengths"], strengths[..., :num])
-    data["half_times"] = (("seed", "mode"), halves(problem, trajectory.ts, strengths))
+    data["half_times"] = (("seed", "mode"), halves(problem, trajectory.ts, strengths, ends))
     data["result"] = ("seed", np.asarray(trajectory.result))
     coords = {"time": np.asarray(trajectory.ts), "mode": np.arange(1, num + 1), "seed": np.arange(config.seeds)}
     return xr.Dataset(data, coords, {"network": spec.title}), trajectory.network
 
 
-def _first(batch: tasks.Batch, most: int) -> tasks.Batch:
-    """The first samples, which is an even choice: a table's rows are in parts by chance already."""
-    return batch if batch.num <= most else jax.tree.map(lambda leaf: leaf[:most], batch)
+def _thinned(batch: tasks.Batch, most: int) -> tasks.Batch:
+    """Evenly spaced samples: over a table's rows, which are in parts by chance already, and along a series."""
+    if batch.num <= most:
+        return batch
+    kept = np.linspace(0, batch.num - 1, max(most, 1)).round().astype(int)
+    return jax.tree.map(lambda leaf: leaf[kept], batch)
