@@ -53,6 +53,7 @@ class SingularModes(eqx.Module):
         return jnp.sum(profile * projections, axis=0)
 
 
+@eqx.filter_jit
 def singular_modes(xx: Float[Array, "in in"], yx: Float[Array, "out in"]) -> SingularModes:
     """The modes of plain moments."""
     left, values, right = canonical_svd(yx)
@@ -64,6 +65,7 @@ def singular_modes(xx: Float[Array, "in in"], yx: Float[Array, "out in"]) -> Sin
     return SingularModes(left, right, values, variances, off_diagonal)
 
 
+@eqx.filter_jit
 def temporal_singular_modes(yx: Float[Array, "step out in"]) -> SingularModes:
     r"""The modes of a sequence's moments, $\Sigma_{yx}[i] \approx U S_i V^\top$ with constant $U$, $V$.
 
