@@ -120,7 +120,7 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 
 
-@pytest.mark.parametrize("writes", [1, 3, 5, 7, 9, 12])
+@pytest.mark.parametrize("writes", [1, 7, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 5, 9, 12))])
 def test_a_run_that_ends_at_any_write_resumes_bit_identical(finished, tmp_path, monkeypatch, writes):
     _, file, summary, _ = finished
     real, count = os.replace, []

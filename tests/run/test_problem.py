@@ -114,6 +114,7 @@ def test_networks(table, tmp_path):
     assert [spec.name for spec in _networks.make_specs(series, settings())] == ["linear_rnn", "tanh_rnn", "gru"]
 
 
+@pytest.mark.slow
 def test_the_end_lies_beyond_the_slowest_mode(table):
     values = settings(seeds=2, times=80)
     for spec in _networks.make_specs(table, values):

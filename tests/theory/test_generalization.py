@@ -103,6 +103,7 @@ def test_noise_edge_bounds_the_largest_singular_value_of_noise():
     np.testing.assert_allclose(largest, theory.noise_edge(60, 30, 4000, 0.49), rtol=0.06)
 
 
+@pytest.mark.slow
 def test_the_theory_predicts_the_mean_of_an_ensemble_of_teachers(key):
     size, samples = 30, 30
     ts = jnp.array([0.0, 20.0, 200.0, 2000.0])

@@ -88,6 +88,7 @@ def aligned_task(key, num_steps):
     return ln.tasks.TaskDynamics.random(profile, num_steps, inputs=IN, outputs=OUT, key=key)
 
 
+@pytest.mark.slow
 def test_kernel_distance_over_time(keys):
     """Along the modes, against the kernels of the networks that training passes through."""
     task = aligned_task(keys(), STEPS).moments()
@@ -103,6 +104,7 @@ def test_kernel_distance_over_time(keys):
     assert abs(float(predicted["kernel_distance"][0])) < 1e-12
 
 
+@pytest.mark.slow
 def test_kernel_distance_of_any_network_on_samples(keys):
     task = aligned_task(keys(), STEPS)
     batch = task.sample(20, key=keys())

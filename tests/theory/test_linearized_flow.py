@@ -107,6 +107,7 @@ def test_products_with_the_kernel_are_enough(keys):
     assert resolved == [False, True]
 
 
+@pytest.mark.slow
 def test_wide_networks_are_lazy(keys):
     """The error of the prediction falls with width, and with it both measured numbers."""
     batch, ts = samples(keys(), 12, 4, 1), jnp.linspace(0.0, 1.0, 11)

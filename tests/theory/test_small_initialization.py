@@ -24,7 +24,7 @@ def gaussian(rng, num_in, hidden, num_out, std):
 
 
 def errors(weights, xx, yx, yy, ts):
-    """The largest departures of strengths (over the strongest) and loss (over the first), and relative ones of times."""
+    """The largest departures of strengths (over the strongest), of loss (over the first) and of times (relative)."""
     task = task_of(xx, yx, yy)
     modes = task.singular_modes()
     predicted = T.predict(ln.nn.DeepLinear(weights), task, ts, theory=SMALL)
