@@ -11,7 +11,6 @@ from jaxtyping import Array, Float
 
 from .._types import PRNGKey
 
-
 #: At least so many entries are drawn, and powers of two of them.
 _FEWEST = 4096
 

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -13,7 +12,7 @@ from .._rule import AbstractRule
 from .._trajectory import Trajectory
 from ._assumptions import FALL_BACK, SMALL, flow_assumptions, needs_deep_linear, white_inputs
 from ._balanced_solution import balanced_flow, measured_balance
-from ._record import BLOCK, held_out_forms, trajectory
+from ._record import held_out_forms, in_blocks, trajectory
 from ._theory import AbstractTheory, Assumption
 
 
@@ -65,4 +64,4 @@ class BalancedRiccati(AbstractTheory):
                 values |= {name: held_out(linear_map) for name, held_out in forms.items()}
             return values
 
-        return trajectory(ts, jax.lax.map(at, ts.astype(moments.yx.dtype), batch_size=BLOCK))
+        return trajectory(ts, in_blocks(at, ts.astype(moments.yx.dtype)))

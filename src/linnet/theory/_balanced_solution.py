@@ -3,14 +3,13 @@
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from .. import nn, tasks
 from .._cite import cite
-from ._record import BLOCK
+from ._record import in_blocks
 from ._riccati import RiccatiFlow, riccati_flow
 
 
@@ -72,7 +71,7 @@ class Representations(eqx.Module):
             # Scaled to norm 1 first, so that small weights do not underflow.
             return 1 - product(start, now) / jnp.sqrt(product(start, start)) / jnp.sqrt(product(now, now))
 
-        return jax.lax.map(distance, (self.inputs, self.outputs), batch_size=BLOCK)
+        return in_blocks(distance, (self.inputs, self.outputs))
 
 
 class BalancedFlow(eqx.Module):
@@ -184,7 +183,7 @@ def _representations(network: nn.DeepLinear, moments: tasks.Moments, ts: Array) 
         first, last = solved.inputs @ first, solved.outputs @ last
         return last @ first.T, first @ first.T, last @ last.T
 
-    return Representations(*jax.lax.map(at, ts.astype(moments.yx.dtype), batch_size=BLOCK))
+    return Representations(*in_blocks(at, ts.astype(moments.yx.dtype)))
 
 
 @cite("braun2022exact", "domine2025lazy")

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -16,6 +15,7 @@ from .._rule import AbstractRule
 from .._trajectory import Trajectory
 from ._assumptions import flow_assumptions, needs_deep_linear
 from ._marchenko_pastur import Spectrum
+from ._record import in_blocks
 from ._theory import AbstractTheory, Assumption
 
 #: How far the test inputs' moments may be from a multiple of the identity, in the mean square over the mean.
@@ -94,7 +94,7 @@ def _curves(spectrum: Spectrum, ts: Float[Array, " time"], settings: tuple) -> t
         train = train + noise_variance * jnp.maximum(1 - rank / num_samples, 0)
         return train / 2, test / 2
 
-    return jax.lax.map(at, ts.astype(eigenvalues.dtype), batch_size=64)
+    return in_blocks(at, ts.astype(eigenvalues.dtype))
 
 
 @cite("advani2020high")

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
 from jaxtyping import Array, Float
 
 from .. import tasks
@@ -21,6 +23,21 @@ DIMS = {
 }
 
 
+def in_blocks(function: Callable[[Any], Any], xs: Any) -> Any:
+    """`function` of every element along the first axis of `xs`, up to `BLOCK` of them at once.
+
+    Blocks are of one size, the last one filled up with its last element, so that the function is compiled only once.
+    """
+    num = jtu.tree_leaves(xs)[0].shape[0]
+    if num <= BLOCK:
+        return jax.vmap(function)(xs)
+    blocks = -(-num // BLOCK)
+    size = -(-num // blocks)
+    order = jnp.minimum(jnp.arange(blocks * size), num - 1).reshape(blocks, size)
+    found = jax.lax.map(lambda places: jax.vmap(function)(jtu.tree_map(lambda leaf: leaf[places], xs)), order)
+    return jtu.tree_map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num], found)
+
+
 def held_out_forms(task: Any) -> dict[str, tasks.ResidualForm]:
     """The losses on the held-out parts of a split, by the names under which `simulate` records them."""
     if not isinstance(task, tasks.Split):
@@ -36,7 +53,7 @@ def held_out_losses(
     forms = held_out_forms(task)
     if not forms:
         return {}
-    return jax.lax.map(lambda s: {name: form(linear_map(s)) for name, form in forms.items()}, state, batch_size=BLOCK)
+    return in_blocks(lambda s: {name: form(linear_map(s)) for name, form in forms.items()}, state)
 
 
 def strengths(moments: tasks.AbstractMoments, modes: tasks.SingularModes, network: Any) -> dict[str, Array]:

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -12,7 +11,7 @@ from .._loss import AbstractLoss
 from .._rule import AbstractRule
 from .._trajectory import Trajectory
 from ._assumptions import flow_assumptions, needs_deep_linear
-from ._record import BLOCK, held_out_forms, trajectory
+from ._record import held_out_forms, in_blocks, trajectory
 from ._theory import AbstractTheory, Assumption
 from ._two_layer_mode import one_layer_mode
 
@@ -56,4 +55,4 @@ class SingleLayer(AbstractTheory):
             linear_map = columns @ vectors.T if forms else columns
             return values | {name: held_out(linear_map) for name, held_out in forms.items()}
 
-        return trajectory(ts, jax.lax.map(at, ts.astype(variances.dtype), batch_size=BLOCK))
+        return trajectory(ts, in_blocks(at, ts.astype(variances.dtype)))

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -13,7 +12,7 @@ from .._rule import AbstractRule
 from .._trajectory import Trajectory
 from ._assumptions import FALL_BACK, diagonal_inputs, flow_assumptions, needs_deep_linear
 from ._deep_linear_modes import two_layer_parts
-from ._record import BLOCK, held_out_forms, trajectory
+from ._record import held_out_forms, in_blocks, trajectory
 from ._riccati import riccati_flow
 from ._theory import AbstractTheory, Assumption
 
@@ -118,7 +117,7 @@ class SmallInitialization(AbstractTheory):
                 values |= {name: held_out(whole) for name, held_out in forms.items()}
             return values
 
-        return trajectory(ts, jax.lax.map(at, ts.astype(rows.dtype), batch_size=BLOCK))
+        return trajectory(ts, in_blocks(at, ts.astype(rows.dtype)))
 
 
 def _damping(
