@@ -17,7 +17,7 @@ from .._trajectory import Trajectory
 from ._assumptions import FALL_BACK, SMALL, flow_assumptions, needs_moments
 from ._linear_rnn_alignment import RecurrentModes, lag_forms, recurrent_modes, rotating_basis, rotating_modes
 from ._mode_energy import LagForm, powers
-from ._record import DIMS, held_out_forms, strengths
+from ._record import DIMS, held_out_forms, in_blocks, strengths
 from ._theory import AbstractTheory, Assumption
 
 
@@ -110,7 +110,7 @@ def solve_modes(found: RecurrentModes, forms: LagForm, task: Any, ts: Float[Arra
     moments = tasks.as_moments(task)
     form, modes, held_out = moments.residual_form(), moments.singular_modes(), held_out_forms(task)
 
-    def save(t: Array, state: Any, args: Any) -> dict[str, Array]:
+    def at(state: Any) -> dict[str, Array]:
         a, b, c = _complex(state)
         reduced = found.reduced(a, b, c)
         linear_map = moments.linear_map(reduced)
@@ -127,9 +127,11 @@ def solve_modes(found: RecurrentModes, forms: LagForm, task: Any, ts: Float[Arra
         }
 
     begin = _real((found.input, found.recurrent, found.output))
-    # Three numbers a mode are cheap: more accurate than training is.
+    # Three numbers a mode are cheap: more accurate than training is. What they say is measured afterwards, many times at
+    # once.
     tight = {"rtol": 1e-10, "atol": 1e-14} if jnp.finfo(ts.dtype).eps < 1e-10 else {}
-    values, _, result = solve_ode(_field, begin, ts, _real(forms), save=save, **tight)
+    path, _, result = solve_ode(_field, begin, ts, _real(forms), **tight)
+    values = in_blocks(at, path)
     dims = {name: DIMS.get(name, ("time", "mode")) for name in values}
     return Trajectory(ts, values, dims, result=result)  # pyright: ignore[reportArgumentType]
 
