@@ -127,8 +127,8 @@ def solve_modes(found: RecurrentModes, forms: LagForm, task: Any, ts: Float[Arra
         }
 
     begin = _real((found.input, found.recurrent, found.output))
-    # Three numbers a mode are cheap: more accurate than training is. What they say is measured afterwards, many times at
-    # once.
+    # Three numbers a mode are cheap: more accurate than training is. What they add up to is measured afterwards, for
+    # many times at once.
     tight = {"rtol": 1e-10, "atol": 1e-14} if jnp.finfo(ts.dtype).eps < 1e-10 else {}
     path, _, result = solve_ode(_field, begin, ts, _real(forms), **tight)
     values = in_blocks(at, path)
