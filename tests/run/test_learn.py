@@ -87,7 +87,7 @@ def test_modes_are_named_in_the_columns_of_the_file(finished):
 def test_measured_times_are_those_of_the_stored_curves(finished):
     _, _, summary, _ = finished
     with xr.open_datatree(folder_of(summary) / "data.nc", engine="h5netcdf") as tree:
-        task, simulation = tree["/task"].load(), tree["/networks/linear_2/simulation"].load()
+        task, simulation = tree["/task"].to_dataset().load(), tree["/networks/linear_2/simulation"].to_dataset().load()
     ts, strengths = simulation["time"].values, simulation["mode_strengths"].values
     for mode, row in enumerate(summary["modes"]):
         half = task["strengths"].values[mode] / 2
