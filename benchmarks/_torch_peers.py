@@ -8,7 +8,7 @@ import numpy as np
 from ._problem import Problem
 
 try:
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 except ImportError:  # the peers are skipped, with this as the reason
     torch = None
 
