@@ -49,5 +49,11 @@ from ._random_weights import expected_half_times as expected_half_times, expecte
 from ._registry import THEORIES as THEORIES
 from ._riccati import RiccatiFlow as RiccatiFlow, riccati_flow as riccati_flow
 from ._single_layer import SingleLayer as SingleLayer
+from ._single_neuron import SingleNeuronFlow as SingleNeuronFlow
+from ._single_neuron_solution import (
+    SingleNeuron as SingleNeuron,
+    implicit_bias as implicit_bias,
+    single_neuron as single_neuron,
+)
 from ._small_initialization import SmallInitialization as SmallInitialization, growing_strengths as growing_strengths
 from ._theory import AbstractTheory as AbstractTheory, Assumption as Assumption

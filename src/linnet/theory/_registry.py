@@ -6,6 +6,7 @@ from ._linear_rnn_modes import LinearRNNModes
 from ._linearized_flow import LinearizedFlow
 from ._moment_flow import MomentFlow
 from ._single_layer import SingleLayer
+from ._single_neuron import SingleNeuronFlow
 from ._small_initialization import SmallInitialization
 from ._theory import AbstractTheory
 
@@ -13,6 +14,7 @@ from ._theory import AbstractTheory
 THEORIES: tuple[AbstractTheory, ...] = (
     SingleLayer(),
     DeepLinearModes(),
+    SingleNeuronFlow(),
     SmallInitialization(),
     LinearRNNModes(),
     LinearRNNModes(rotating=True),
