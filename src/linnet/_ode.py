@@ -24,7 +24,7 @@ def solve_ode(
     save: Callable[[Float[Array, ""], Any, Any], Any] | None = None,
     solver: diffrax.AbstractSolver | None = None,
     rtol: float | None = None,
-    atol: float | None = None,
+    atol: Float[Array, ""] | float | None = None,
     max_steps: int = 200_000,
 ) -> tuple[Any, Any, Int[Array, ""]]:
     r"""Solves $\dot y = f(t, y, \text{args})$ from `start` adaptively and saves at `ts`.

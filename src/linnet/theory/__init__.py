@@ -3,6 +3,7 @@
 from ._balanced_riccati import BalancedRiccati as BalancedRiccati
 from ._balanced_solution import Representations as Representations, balanced_representations as balanced_representations
 from ._deep_linear_modes import DeepLinearModes as DeepLinearModes
+from ._end_to_end_flow import EndToEndFlow as EndToEndFlow
 from ._generalization import (
     GeneralizationDynamics as GeneralizationDynamics,
     generalization_curves as generalization_curves,
@@ -10,6 +11,7 @@ from ._generalization import (
     noise_edge as noise_edge,
     optimal_stopping_time as optimal_stopping_time,
 )
+from ._implicit_preconditioner import implicit_preconditioner as implicit_preconditioner
 from ._linear_rnn_alignment import RecurrentModes as RecurrentModes, recurrent_modes as recurrent_modes
 from ._linear_rnn_frozen import (
     frozen_input_output as frozen_input_output,

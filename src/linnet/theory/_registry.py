@@ -2,6 +2,7 @@
 
 from ._balanced_riccati import BalancedRiccati
 from ._deep_linear_modes import DeepLinearModes
+from ._end_to_end_flow import EndToEndFlow
 from ._linear_rnn_modes import LinearRNNModes
 from ._linearized_flow import LinearizedFlow
 from ._moment_flow import MomentFlow
@@ -19,6 +20,7 @@ THEORIES: tuple[AbstractTheory, ...] = (
     LinearRNNModes(),
     LinearRNNModes(rotating=True),
     BalancedRiccati(),
+    EndToEndFlow(),
     LinearizedFlow(linear_networks=False),
     MomentFlow(),
 )
