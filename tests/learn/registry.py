@@ -66,6 +66,13 @@ OBSERVERS = {
         gru,
         sequence_batch,
     ),
+    "representation alignment": (
+        lambda dtype: learn.RepresentationAlignment(probe(6, NUM_IN).astype(dtype)),
+        mlp,
+        plain_split,
+    ),
+    "effective rank": (lambda dtype: learn.EffectiveRank(), gru, sequence_batch),
+    "sharpness": (lambda dtype: learn.Sharpness(4), deep, plain_split),
     "accuracy": (lambda dtype: learn.Accuracy(), mlp, plain_split),
     "test accuracy": (lambda dtype: learn.Accuracy("test"), deep, plain_split),
 }

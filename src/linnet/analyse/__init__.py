@@ -7,6 +7,12 @@ from ._linear_map import (
     best_linear_map as best_linear_map,
     linear_response as linear_response,
 )
+from ._representations import (
+    centred_kernel_alignment as centred_kernel_alignment,
+    dissimilarity as dissimilarity,
+    effective_rank as effective_rank,
+    representational_similarity as representational_similarity,
+)
 from ._sharpness import (
     largest_eigenvalue as largest_eigenvalue,
     largest_stable_rate as largest_stable_rate,

@@ -7,6 +7,11 @@ from ._observer import AbstractObserver as AbstractObserver, Loss as Loss, ModeS
 from ._observers_accuracy import Accuracy as Accuracy
 from ._observers_kernel import KernelDistance as KernelDistance
 from ._observers_map import ModeAlignment as ModeAlignment, SingularValues as SingularValues
+from ._observers_representation import (
+    EffectiveRank as EffectiveRank,
+    RepresentationAlignment as RepresentationAlignment,
+    Sharpness as Sharpness,
+)
 from ._observers_weights import (
     Balancedness as Balancedness,
     RecurrentEigenvalues as RecurrentEigenvalues,
