@@ -2,6 +2,7 @@
 
 from ._advani2020_overtraining import Advani2020Overtraining as Advani2020Overtraining
 from ._domine2025_balanced import Domine2025Balanced as Domine2025Balanced
+from ._kunin2024_rich import Kunin2024Rich as Kunin2024Rich
 from ._learn import LearnConfig as LearnConfig
 from ._plain import from_plain as from_plain, to_plain as to_plain
 from ._presets import PRESETS as PRESETS, STUDIES as STUDIES, load as load, title as title

@@ -7,6 +7,7 @@ from typing import Any
 
 from ._advani2020_overtraining import Advani2020Overtraining
 from ._domine2025_balanced import Domine2025Balanced
+from ._kunin2024_rich import Kunin2024Rich
 from ._learn import LearnConfig
 from ._plain import from_plain
 from ._proca2025_integration import Proca2025Integration
@@ -28,6 +29,7 @@ STUDIES: dict[str, type] = {
         Saxe2014Depth,
         Saxe2014Chaos,
         Domine2025Balanced,
+        Kunin2024Rich,
         Proca2025Recency,
         Proca2025Stability,
         Proca2025Transition,

@@ -2,6 +2,7 @@
 
 from ._advani2020_overtraining import advani2020_overtraining as advani2020_overtraining
 from ._domine2025_balanced import domine2025_balanced as domine2025_balanced
+from ._kunin2024_rich import kunin2024_rich as kunin2024_rich
 from ._proca2025_integration import proca2025_integration as proca2025_integration
 from ._proca2025_kernel import proca2025_kernel as proca2025_kernel
 from ._proca2025_recency import proca2025_recency as proca2025_recency

@@ -7,7 +7,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import jax.tree_util as jtu
 import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
@@ -15,34 +14,11 @@ from matplotlib.figure import Figure as Canvas
 
 from .. import analyse, learn, nn, tasks, theory
 from .._cite import cite
-from .._loss import AbstractLoss
 from .._types import PRNGKey
 from ..config import Proca2025Kernel
 from ..report import COLOURS, draw
+from ._flat_weights import FlatWeights
 from ._study import Claim, Findings, silent
-
-
-class _Weights(learn.AbstractObserver):
-    """All weights, so that kernels can be computed in several ways from the same training."""
-
-    size: int = eqx.field(static=True)
-
-    @property
-    def name(self) -> str:
-        return "weights"
-
-    @property
-    def dims(self) -> tuple[str, ...]:
-        return ("parameter",)
-
-    def coords(self) -> dict[str, Any]:
-        return {"parameter": np.arange(self.size)}
-
-    def bind(self, network: Any, task: Any, loss: AbstractLoss) -> "_Weights":
-        return self
-
-    def measure(self, network: Any, *, initial: Any, task: Any, key: PRNGKey | None) -> Array:
-        return jnp.concatenate([leaf.ravel() for leaf in jtu.tree_leaves(network)])
 
 
 class _Member(eqx.Module):
@@ -161,7 +137,7 @@ def _train(members: _Member, config: Proca2025Kernel, key: PRNGKey) -> tuple[np.
 
     ts = jnp.linspace(0.0, config.duration, config.times)
     axes = {"member": np.arange(members.steps.size)}
-    trained = learn.ensemble(make, ts, axes, key=key, observe=[_Weights(initial.shape[1])])
+    trained = learn.ensemble(make, ts, axes, key=key, observe=[FlatWeights(initial.shape[1])])
     return np.asarray(ts), np.asarray(trained["weights"]), np.asarray(trained["loss"])
 
 

@@ -2,6 +2,7 @@
 
 from ._advani2020_overtraining import advani2020_overtraining
 from ._domine2025_balanced import domine2025_balanced
+from ._kunin2024_rich import kunin2024_rich
 from ._proca2025_integration import proca2025_integration
 from ._proca2025_kernel import proca2025_kernel
 from ._proca2025_recency import proca2025_recency
@@ -15,6 +16,7 @@ from ._study import Study
 STUDIES: dict[str, Study] = {
     "advani2020-overtraining": advani2020_overtraining,
     "domine2025-balanced": domine2025_balanced,
+    "kunin2024-rich": kunin2024_rich,
     "proca2025-recency": proca2025_recency,
     "proca2025-stability": proca2025_stability,
     "proca2025-transition": proca2025_transition,
