@@ -6,6 +6,7 @@ from importlib import resources
 from typing import Any
 
 from ._advani2020_overtraining import Advani2020Overtraining
+from ._arora2018_acceleration import Arora2018Acceleration
 from ._domine2025_balanced import Domine2025Balanced
 from ._kunin2024_rich import Kunin2024Rich
 from ._learn import LearnConfig
@@ -36,6 +37,7 @@ STUDIES: dict[str, type] = {
         Proca2025Kernel,
         Proca2025Integration,
         Advani2020Overtraining,
+        Arora2018Acceleration,
     )
 }
 

@@ -1,6 +1,7 @@
 """One paper's claims per file, each decided by a comparison with a tolerance."""
 
 from ._advani2020_overtraining import advani2020_overtraining as advani2020_overtraining
+from ._arora2018_acceleration import arora2018_acceleration as arora2018_acceleration
 from ._domine2025_balanced import domine2025_balanced as domine2025_balanced
 from ._kunin2024_rich import kunin2024_rich as kunin2024_rich
 from ._proca2025_integration import proca2025_integration as proca2025_integration

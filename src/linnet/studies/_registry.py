@@ -1,6 +1,7 @@
 """All studies, by the names of the command line."""
 
 from ._advani2020_overtraining import advani2020_overtraining
+from ._arora2018_acceleration import arora2018_acceleration
 from ._domine2025_balanced import domine2025_balanced
 from ._kunin2024_rich import kunin2024_rich
 from ._proca2025_integration import proca2025_integration
@@ -15,6 +16,7 @@ from ._study import Study
 
 STUDIES: dict[str, Study] = {
     "advani2020-overtraining": advani2020_overtraining,
+    "arora2018-acceleration": arora2018_acceleration,
     "domine2025-balanced": domine2025_balanced,
     "kunin2024-rich": kunin2024_rich,
     "proca2025-recency": proca2025_recency,
