@@ -51,10 +51,6 @@ class Race(NamedTuple):
         """The least CPU and the least wall time of a contestant: what is left when nothing else disturbs it."""
         return Cost(min(c.cpu for c in self.rounds[name]), min(c.wall for c in self.rounds[name]))
 
-    def fastest(self, *names: str) -> str:
-        """The contestant with the least CPU time."""
-        return min(names, key=lambda name: self.best(name).cpu)
-
 
 def race(contestants: Mapping[str, Callable[[], Any]], rounds: int) -> Race:
     """Calls all contestants once to compile, then in turns: what slows the machine down slows all of them.

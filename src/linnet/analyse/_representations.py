@@ -28,7 +28,8 @@ def centred_kernel_alignment(
     Raises:
         ValueError: if the numbers of examples differ.
     """
-    x, y = _centred(first, second)
+    _check(first, second)
+    x, y = (part - jnp.mean(part, axis=0) for part in (first, second))
     together = jnp.sum((y.T @ x) ** 2)
     alone = jnp.sqrt(jnp.sum((x.T @ x) ** 2)) * jnp.sqrt(jnp.sum((y.T @ y) ** 2))
     return jnp.where(alone > 0, together / jnp.where(alone > 0, alone, 1), 0)
@@ -92,8 +93,3 @@ def _check(first: Array, second: Array) -> None:
             "Two representations of the same examples are compared row by row, but the first has "
             f"{first.shape[0]} rows and the second {second.shape[0]}."
         )
-
-
-def _centred(first: Array, second: Array) -> tuple[Array, Array]:
-    _check(first, second)
-    return first - jnp.mean(first, axis=0), second - jnp.mean(second, axis=0)
