@@ -6,6 +6,7 @@ from typing import Any
 import diffrax
 import jax.numpy as jnp
 import jax.tree_util as jtu
+import optimistix
 from jaxtyping import Array, Float, Int
 
 
@@ -26,6 +27,7 @@ def solve_ode(
     rtol: float | None = None,
     atol: Float[Array, ""] | float | None = None,
     max_steps: int = 200_000,
+    jumps: Float[Array, " jump"] | None = None,
 ) -> tuple[Any, Any, Int[Array, ""]]:
     r"""Solves $\dot y = f(t, y, \text{args})$ from `start` adaptively and saves at `ts`.
 
@@ -39,6 +41,7 @@ def solve_ode(
         rtol: relative tolerance; by default that of the precision of `initial`.
         atol: absolute tolerance.
         max_steps: the most steps.
+        jumps: times at which the field jumps, where the solver stops and begins anew.
 
     Returns:
         What was saved, with a leading axis over times; the final $y$; a result code of `linnet.RESULTS` (0 successful,
@@ -52,6 +55,11 @@ def solve_ode(
     saveat = diffrax.SaveAt(ts=ts)
     if save is not None:
         saveat = diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts, fn=save), diffrax.SubSaveAt(t1=True)])
+    controller: diffrax.AbstractStepSizeController = diffrax.PIDController(
+        rtol=default_rtol if rtol is None else rtol, atol=default_atol if atol is None else atol, norm=_error_norm
+    )
+    if jumps is not None:
+        controller = diffrax.ClipStepSizeController(controller, jump_ts=jnp.asarray(jumps, ts.dtype))
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(field),  # pyright: ignore[reportArgumentType]
         diffrax.Tsit5() if solver is None else solver,
@@ -61,9 +69,7 @@ def solve_ode(
         y0=initial,
         args=args,
         saveat=saveat,
-        stepsize_controller=diffrax.PIDController(
-            rtol=default_rtol if rtol is None else rtol, atol=default_atol if atol is None else atol
-        ),
+        stepsize_controller=controller,
         max_steps=max_steps,
         adjoint=diffrax.ForwardMode(),
         throw=False,
@@ -75,6 +81,12 @@ def solve_ode(
     # Beyond the last accepted step diffrax leaves infinities: not finite there means "stopped", told apart by the
     # result.
     return saved, final, jnp.where(finite, out_of_steps, jnp.maximum(out_of_steps, 1)).astype(jnp.int32)
+
+
+def _error_norm(errors: Any) -> Array:
+    """Root mean square, infinite where a step overshot so far that its error is NaN: diffrax would never recover."""
+    norm = optimistix.rms_norm(errors)
+    return jnp.where(jnp.isnan(norm), jnp.inf, norm)
 
 
 def tree_all_finite(tree: Any) -> Array:

@@ -121,10 +121,12 @@ def _objective(network: Any, task: Any, loss: AbstractLoss) -> Callable[[Any], F
         moments = tasks.as_moments(task)
         form = moments.residual_form()
         return lambda net: form(moments.linear_map(net))
+    if isinstance(task, tasks.AbstractSetting):
+        return task.loss
     if callable(task):
         return task
     raise ValueError(
-        f"Moments, a Batch, a Split, a task or a function of a network is needed, got {type(task).__name__}."
+        f"Moments, a Batch, a Split, a task, a setting or a function of a network is needed, got {type(task).__name__}."
     )
 
 

@@ -101,7 +101,7 @@ def descent_chunk(
     def advance(carry: tuple) -> tuple:
         params, memory, order, step = carry
         objective, order = program.objective.at(rule.batch_size, order, step, program.key)
-        gradient = program.gradient(params, objective)
+        gradient = program.gradient(params, objective.when(step * rule.rate(step)))
         update, memory = rule.transform.update(gradient, memory, params)
         if not is_zero(rule.weight_decay):
             update = jtu.tree_map(lambda u, p: u + jnp.asarray(rule.weight_decay, p.dtype) * p, update, params)

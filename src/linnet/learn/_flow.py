@@ -28,7 +28,7 @@ def flow_chunk(
 
     def field(t: Array, params: Any, args: tuple[Program, Array]) -> Any:
         program, alive = args
-        gradient = scaled(program.gradient(params, program.objective), rule.rates)
+        gradient = scaled(program.gradient(params, program.objective.when(t)), rule.rates)
         return jtu.tree_map(lambda g: jnp.where(alive, -g, 0), gradient)
 
     path, params, result = solve_ode(
@@ -41,6 +41,7 @@ def flow_chunk(
         rtol=rule.rtol,
         atol=rule.atol,
         max_steps=rule.max_steps,
+        jumps=program.objective.jumps(),
     )
     result = jnp.where(alive, result, state.result)
     # Measured after the solution and not within it: members of an ensemble pass a time in different steps of the

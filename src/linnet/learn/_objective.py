@@ -34,6 +34,14 @@ class AbstractObjective(eqx.Module):
         """The objective of one step (itself, or that of a mini-batch) and the order of samples after it."""
         return self, order
 
+    def when(self, time: Float[Array, ""]) -> "AbstractObjective":
+        """The objective at a learning time, where a schedule changes it."""
+        return self
+
+    def jumps(self) -> Float[Array, " jump"] | None:
+        """The learning times at which the objective jumps."""
+        return None
+
 
 class MomentObjective(AbstractObjective):
     """Squared error on moments in residual form: exact, and as cheap for a million samples as for ten."""
@@ -107,6 +115,27 @@ class FreshObjective(AbstractObjective):
         return SampleObjective(batch, self.loss), order
 
 
+class SettingObjective(AbstractObjective):
+    """The loss that a setting holds.
+
+    Args:
+        setting: the setting.
+        time: the learning time, for what is descended then; `None` for what is recorded.
+    """
+
+    setting: tasks.AbstractSetting
+    time: Float[Array, ""] | None = None
+
+    def __call__(self, network: Any) -> Float[Array, ""]:
+        return self.setting.loss(network) if self.time is None else self.setting.loss_at(network, self.time)
+
+    def when(self, time: Float[Array, ""]) -> AbstractObjective:
+        return SettingObjective(self.setting, time)
+
+    def jumps(self) -> Float[Array, " jump"] | None:
+        return self.setting.jumps()
+
+
 #: Fresh examples on which the loss of a task without usable moments is recorded.
 _NUM_FIXED = 1024
 
@@ -125,6 +154,8 @@ def make_objective(
     if isinstance(data, tasks.Split):
         data = data.train
     batch_size = rule.batch_size if isinstance(rule, Descent) else None
+    if isinstance(data, tasks.AbstractSetting):
+        return _setting_objective(network, data, loss, rule)
     if isinstance(data, tasks.Batch):
         if batch_size is not None and batch_size > data.num:
             raise ValueError(
@@ -153,6 +184,26 @@ def make_objective(
             "a task, or use batch_size=None."
         )
     return _moment_objective(network, data, loss)
+
+
+def _setting_objective(
+    network: Any, setting: tasks.AbstractSetting, loss: AbstractLoss, rule: AbstractRule | None
+) -> SettingObjective:
+    reason = setting.applies(network, loss)
+    if reason is not None:
+        raise ValueError(f"A {type(network).__name__} does not learn a {type(setting).__name__}: {reason}")
+    if isinstance(rule, Descent) and rule.batch_size is not None:
+        raise ValueError(
+            f"Descent has a batch_size of {rule.batch_size}, but a {type(setting).__name__} has no samples to draw. "
+            "Use batch_size=None."
+        )
+    scheduled = type(setting).loss_at is not tasks.AbstractSetting.loss_at
+    if scheduled and isinstance(rule, Descent) and callable(rule.learning_rate):
+        raise ValueError(
+            f"A {type(setting).__name__} changes with learning time, which a step times its rate is only at a constant "
+            "learning rate. Pass Descent a number."
+        )
+    return SettingObjective(setting)
 
 
 def _moment_objective(network: Any, data: Any, loss: AbstractLoss) -> MomentObjective:

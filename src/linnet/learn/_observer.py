@@ -163,6 +163,8 @@ def default_observers(network: Any, task: Any) -> tuple[AbstractObserver, ...]:
     if isinstance(task, tasks.Split):
         observers += [Loss(part) for part in ("validation", "test") if getattr(task, part) is not None]
     batch = training_batch(task)
+    if isinstance(task, tasks.AbstractSetting):
+        return tuple(observers)
     if nn.is_linear(network) if batch is None else batch.mask is None:
         observers.append(ModeStrengths())
         if (tasks.as_moments(task).num_steps is not None) if batch is None else batch.x.ndim == 3:
