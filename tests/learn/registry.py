@@ -39,6 +39,10 @@ def gru(key, dtype):
     return nn.GRU((NUM_IN, 4, NUM_OUT), key=key, dtype=dtype)
 
 
+def pathways(key, dtype):
+    return nn.Pathways([deep(key, dtype), nn.fan_in(0.5)(nn.DeepLinear, (NUM_IN, NUM_OUT), key=key, dtype=dtype)])
+
+
 def probe(*shape):
     return jnp.asarray(np.random.default_rng(1).normal(size=shape))
 
@@ -56,6 +60,7 @@ OBSERVERS = {
     "singular values": (lambda dtype: learn.SingularValues(), linear_rnn, sequence_batch),
     "singular values, nonlinear": (lambda dtype: learn.SingularValues(), mlp, plain_split),
     "singular values of a weight": (lambda dtype: learn.SingularValues(1), linear_rnn, sequence_batch),
+    "pathway strengths": (lambda dtype: learn.PathwayStrengths(), pathways, plain_split),
     "balancedness": (lambda dtype: learn.Balancedness(), linear_rnn, sequence_batch),
     "weight norms": (lambda dtype: learn.WeightNorms(), gru, sequence_batch),
     "recurrent eigenvalues": (lambda dtype: learn.RecurrentEigenvalues(), linear_rnn, sequence_batch),

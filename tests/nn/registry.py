@@ -14,6 +14,9 @@ _init = nn.fan_in(0.7)
 #: name -> a function `(key, dtype)` that makes the network.
 NETWORKS = {
     "deep linear": lambda key, dtype: _init(nn.DeepLinear, (NUM_IN, HIDDEN, 4, NUM_OUT), key=key, dtype=dtype),
+    "pathways": lambda key, dtype: nn.Pathways(
+        [_init(nn.DeepLinear, sizes, key=key, dtype=dtype) for sizes in ((NUM_IN, HIDDEN, NUM_OUT), (NUM_IN, NUM_OUT))]
+    ),
     "linear rnn": lambda key, dtype: _init(nn.LinearRNN, SIZES, key=key, dtype=dtype),
     "mlp": lambda key, dtype: nn.MLP(SIZES, key=key, dtype=dtype),
     "mlp without bias": lambda key, dtype: nn.MLP(SIZES, jnp.sin, use_bias=False, key=key, dtype=dtype),

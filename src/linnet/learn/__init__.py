@@ -7,6 +7,7 @@ from ._observer import AbstractObserver as AbstractObserver, Loss as Loss, ModeS
 from ._observers_accuracy import Accuracy as Accuracy
 from ._observers_kernel import KernelDistance as KernelDistance
 from ._observers_map import ModeAlignment as ModeAlignment, SingularValues as SingularValues
+from ._observers_pathways import PathwayStrengths as PathwayStrengths
 from ._observers_representation import (
     EffectiveRank as EffectiveRank,
     RepresentationAlignment as RepresentationAlignment,

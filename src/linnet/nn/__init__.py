@@ -34,6 +34,7 @@ from ._network import (
     is_linear as is_linear,
     run_steps as run_steps,
 )
+from ._pathways import Pathways as Pathways
 from ._sample_loss import sample_loss as sample_loss
 from ._vanilla_rnn import VanillaRNN as VanillaRNN
 from ._weights import chained_weights as chained_weights, weight_matrices as weight_matrices

@@ -2,6 +2,7 @@
 
 from ._batch import Batch as Batch, Split as Split
 from ._digits import digits as digits
+from ._entry_transfer import EntryTransfer as EntryTransfer
 from ._file_task import FileTask as FileTask
 from ._hierarchical_tree import HierarchicalTree as HierarchicalTree
 from ._modes import SingularModes as SingularModes
@@ -13,6 +14,7 @@ from ._moments import (
     TemporalMoments as TemporalMoments,
 )
 from ._parts import Fractions as Fractions
+from ._pathway_deficit import PathwayDeficit as PathwayDeficit
 from ._profiles import (
     AbstractProfile as AbstractProfile,
     Constant as Constant,

@@ -2,6 +2,7 @@
 
 from ._balanced_riccati import BalancedRiccati as BalancedRiccati
 from ._balanced_solution import Representations as Representations, balanced_representations as balanced_representations
+from ._completion_transfer import TransferFlow as TransferFlow
 from ._deep_linear_modes import DeepLinearModes as DeepLinearModes
 from ._end_to_end_flow import EndToEndFlow as EndToEndFlow
 from ._generalization import (
@@ -46,7 +47,9 @@ from ._mode_energy import (
     zero_loss_modes as zero_loss_modes,
 )
 from ._moment_flow import MomentFlow as MomentFlow
+from ._pathway_race import PathwayRace as PathwayRace
 from ._predict import predict as predict
+from ._race import race as race, race_outcome as race_outcome
 from ._random_weights import expected_half_times as expected_half_times, expected_strengths as expected_strengths
 from ._registry import THEORIES as THEORIES
 from ._riccati import RiccatiFlow as RiccatiFlow, riccati_flow as riccati_flow

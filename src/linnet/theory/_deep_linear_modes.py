@@ -42,7 +42,7 @@ class DeepLinearModes(AbstractTheory):
     def assumptions(self, network: Any, task: Any, rule: AbstractRule, loss: AbstractLoss) -> tuple[Assumption, ...]:
         moments: Any = tasks.as_moments(task)
         modes = moments.singular_modes()
-        meeting = _two_layer_meeting(network, modes) if network.depth == 2 else _chain_meeting(network, modes)
+        meeting = _two_layer_meeting(network, modes) if network.depth == 2 else chain_meeting(network, modes)
         return (
             diagonal_inputs(moments, modes, modes.project(network.end_to_end())),
             Assumption(
@@ -155,7 +155,7 @@ def _two_layer_meeting(network: nn.DeepLinear, modes: tasks.SingularModes) -> Fl
     return jnp.maximum(jnp.max(jnp.stack(cosines), initial=0), jnp.max(jnp.stack(rest), initial=0))
 
 
-def _chain_meeting(network: nn.DeepLinear, modes: tasks.SingularModes) -> Float[Array, ""]:
+def chain_meeting(network: nn.DeepLinear, modes: tasks.SingularModes) -> Float[Array, ""]:
     """The largest part of a layer's action on a mode that leaves the mode, relative to the mode's strongest layer."""
     layers, directions = mode_layers(network, modes)
     largest = jnp.max(jnp.abs(layers), axis=0)

@@ -66,14 +66,14 @@ class EndToEndFlow(AbstractTheory):
         found: tuple[Assumption, ...] = ()
         if network.depth > 1:
             other = "`MomentFlow()`" if isinstance(loss, SquaredError) else "`linnet.learn.simulate`"
-            found = _balance(network, other), _resolved(network, other)
+            found = balanced_layers(network, other), resolved_map(network, other)
         return (*found, *flow_assumptions(network, task, rule))
 
     def solve(self, network: Any, task: Any, ts: Float[Array, " time"]) -> Trajectory:
         modes, depth = tasks.as_moments(task).singular_modes(), network.depth
         (_, objective, measured), *held_out = [(name, *_losses(part, self.loss)) for name, part in _parts(task).items()]
         initial = network.end_to_end()
-        rank = _rank(network)
+        rank = map_rank(network)
 
         def of_rank(linear_map: Array) -> tuple[tuple[Array, Array, Array], Array]:
             left, values, right_t = jnp.linalg.svd(linear_map, full_matrices=False)
@@ -91,7 +91,7 @@ class EndToEndFlow(AbstractTheory):
             losses = {name: loss(linear_map) for name, _, loss in held_out}
             return {"loss": measured(linear_map), **losses, "mode_strengths": modes.mode_strengths(linear_map)}
 
-        atol = jnp.clip(1e-4 * jnp.max(jnp.abs(initial)), *_finest(initial.dtype))
+        atol = jnp.clip(1e-4 * jnp.max(jnp.abs(initial)), *finest_tolerances(initial.dtype))
         values, _, result = solve_ode(field, initial, ts, save=save, atol=atol)
         return trajectory(ts, values, result)
 
@@ -116,7 +116,7 @@ def _losses(part: Any, loss: AbstractLoss) -> tuple[Callable[[Array], Array], Ca
     return of_samples, of_samples
 
 
-def _rank(network: nn.DeepLinear) -> Array:
+def map_rank(network: nn.DeepLinear) -> Array:
     """The rank of the map: at most the narrowest layer's width, and without what is only rounding."""
     linear_map = network.end_to_end()
     values = jnp.linalg.svd(linear_map, compute_uv=False)
@@ -124,7 +124,7 @@ def _rank(network: nn.DeepLinear) -> Array:
     return jnp.minimum(jnp.sum(values > rounding(linear_map, values)), narrowest)
 
 
-def _balance(network: nn.DeepLinear, other: str) -> Assumption:
+def balanced_layers(network: nn.DeepLinear, other: str) -> Assumption:
     """What flow conserves of the layers' differences, against the weakest mode's weights, which feel it most."""
     uneven = jnp.max(jnp.stack([jnp.linalg.norm(m, ord=2) for m in analyse.balance_matrices(network)]))
     values = jnp.linalg.svd(network.end_to_end(), compute_uv=False)
@@ -141,10 +141,10 @@ def _balance(network: nn.DeepLinear, other: str) -> Assumption:
     )
 
 
-def _resolved(network: nn.DeepLinear, other: str) -> Assumption:
+def resolved_map(network: nn.DeepLinear, other: str) -> Assumption:
     """That the product of the layers, which is solved for, is not lost in the rounding of what it becomes."""
     largest = jnp.max(jnp.abs(network.end_to_end()))
-    finest = _finest(largest.dtype)[0]
+    finest = finest_tolerances(largest.dtype)[0]
     return Assumption(
         "resolved initial map",
         jnp.where(largest > 0, finest / jnp.where(largest > 0, largest, 1), 0),
@@ -154,6 +154,6 @@ def _resolved(network: nn.DeepLinear, other: str) -> Assumption:
     )
 
 
-def _finest(dtype: Any) -> tuple[float, float]:
+def finest_tolerances(dtype: Any) -> tuple[float, float]:
     """The least absolute tolerance that rounding allows at maps of order one, and the default one."""
     return 10 * float(jnp.finfo(dtype).eps), default_tolerances(dtype)[1]

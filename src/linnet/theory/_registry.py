@@ -1,11 +1,13 @@
 """All theories, for `predict` to choose from."""
 
 from ._balanced_riccati import BalancedRiccati
+from ._completion_transfer import TransferFlow
 from ._deep_linear_modes import DeepLinearModes
 from ._end_to_end_flow import EndToEndFlow
 from ._linear_rnn_modes import LinearRNNModes
 from ._linearized_flow import LinearizedFlow
 from ._moment_flow import MomentFlow
+from ._pathway_race import PathwayRace
 from ._single_layer import SingleLayer
 from ._single_neuron import SingleNeuronFlow
 from ._small_initialization import SmallInitialization
@@ -20,6 +22,8 @@ THEORIES: tuple[AbstractTheory, ...] = (
     LinearRNNModes(),
     LinearRNNModes(rotating=True),
     BalancedRiccati(),
+    PathwayRace(),
+    TransferFlow(),
     EndToEndFlow(),
     LinearizedFlow(linear_networks=False),
     MomentFlow(),
