@@ -78,6 +78,7 @@ OBSERVERS = {
     ),
     "effective rank": (lambda dtype: learn.EffectiveRank(), gru, sequence_batch),
     "sharpness": (lambda dtype: learn.Sharpness(4), deep, plain_split),
+    "neural collapse": (lambda dtype: learn.NeuralCollapse(), mlp, plain_split),
     "accuracy": (lambda dtype: learn.Accuracy(), mlp, plain_split),
     "test accuracy": (lambda dtype: learn.Accuracy("test"), deep, plain_split),
 }

@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+import jax.random as jr
 
 from linnet import nn
 
@@ -16,6 +17,12 @@ NETWORKS = {
     "deep linear": lambda key, dtype: _init(nn.DeepLinear, (NUM_IN, HIDDEN, 4, NUM_OUT), key=key, dtype=dtype),
     "pathways": lambda key, dtype: nn.Pathways(
         [_init(nn.DeepLinear, sizes, key=key, dtype=dtype) for sizes in ((NUM_IN, HIDDEN, NUM_OUT), (NUM_IN, NUM_OUT))]
+    ),
+    "linear head": lambda key, dtype: nn.LinearHead(
+        nn.MLP((NUM_IN, HIDDEN), key=key, dtype=dtype), _init(nn.DeepLinear, (HIDDEN, 4, NUM_OUT), key=key, dtype=dtype)
+    ),
+    "unconstrained features": lambda key, dtype: nn.UnconstrainedFeatures(
+        jr.normal(key, (NUM_IN, HIDDEN), dtype), _init(nn.DeepLinear, (HIDDEN, NUM_OUT), key=key, dtype=dtype)
     ),
     "linear rnn": lambda key, dtype: _init(nn.LinearRNN, SIZES, key=key, dtype=dtype),
     "mlp": lambda key, dtype: nn.MLP(SIZES, key=key, dtype=dtype),

@@ -7,6 +7,16 @@ from ._linear_map import (
     best_linear_map as best_linear_map,
     linear_response as linear_response,
 )
+from ._neural_collapse import (
+    NeuralCollapse as NeuralCollapse,
+    class_means as class_means,
+    frame_distance as frame_distance,
+    nearest_mean_agreement as nearest_mean_agreement,
+    neural_collapse as neural_collapse,
+    orthogonal_frame as orthogonal_frame,
+    simplex_frame as simplex_frame,
+    within_class_variability as within_class_variability,
+)
 from ._representations import (
     centred_kernel_alignment as centred_kernel_alignment,
     dissimilarity as dissimilarity,

@@ -24,6 +24,12 @@ from ._init import (
 )
 from ._init_aligned import aligned as aligned
 from ._init_balanced import balanced as balanced, rebalance as rebalance, zero_balanced as zero_balanced
+from ._linear_head import (
+    LinearHead as LinearHead,
+    UnconstrainedFeatures as UnconstrainedFeatures,
+    classifier as classifier,
+    last_features as last_features,
+)
 from ._linear_rnn import LinearRNN as LinearRNN
 from ._mlp import MLP as MLP
 from ._network import (

@@ -2,6 +2,13 @@
 
 from ._balanced_riccati import BalancedRiccati as BalancedRiccati
 from ._balanced_solution import Representations as Representations, balanced_representations as balanced_representations
+from ._collapse import CollapseSolution as CollapseSolution, collapse_solution as collapse_solution
+from ._collapse_strength import (
+    collapse_spinodal as collapse_spinodal,
+    collapse_strength as collapse_strength,
+    collapse_threshold as collapse_threshold,
+    smallest_class as smallest_class,
+)
 from ._completion_transfer import TransferFlow as TransferFlow
 from ._deep_linear_modes import DeepLinearModes as DeepLinearModes
 from ._end_to_end_flow import EndToEndFlow as EndToEndFlow
