@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from ..config import LearnConfig
+from ..config import LearnConfig, PhaseConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Learn:
 
     Args:
         file: CSV, Parquet or NPZ; without it scikit-learn's digits.
+        settings: what is learned, and how.
         preset: quick, default or paper: where the settings below come from unless they are given.
         out: folder of runs.
         resume: continue the interrupted run of this very command (a plain repetition does so too).
@@ -69,6 +70,40 @@ class Study:
     name: Annotated[Positional[str], arg(metavar="NAME", help_behavior_hint="")]
     preset: str = "default"
     seed: int = 0
+    out: str = "runs"
+    resume: bool = False
+    force: bool = False
+    output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
+
+
+PhaseSettings: Any = dataclasses.make_dataclass(
+    "PhaseSettings",
+    [
+        (field.name, field.type, dataclasses.field(default=field.default))
+        for field in dataclasses.fields(PhaseConfig)
+        if field.name not in ("study", "preset")
+    ],
+    namespace={"__doc__": PhaseConfig.__doc__},
+    frozen=True,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """Draw one number of a study over two of its parameters: theory's contours over the colours of simulation.
+
+    Args:
+        study: the study, or "list" for all parameters and numbers.
+        settings: what is drawn.
+        preset: quick, default or paper: where the study's other settings come from.
+        out: folder of runs.
+        resume: continue the interrupted run of this very command (a plain repetition does so too).
+        force: repeat a run that was already run.
+    """
+
+    study: Annotated[Positional[str], arg(metavar="STUDY", help_behavior_hint="")]
+    settings: OmitArgPrefixes[PhaseSettings] = dataclasses.field(default_factory=PhaseSettings)  # pyright: ignore[reportInvalidTypeForm]
+    preset: str = "default"
     out: str = "runs"
     resume: bool = False
     force: bool = False
@@ -153,8 +188,8 @@ def registry() -> tyro.constructors.ConstructorRegistry:
     return rules
 
 
-_LISTS = {tuple[str, ...]: str, tuple[int, ...]: int}
-_OPTIONAL = {int | None: int, float | None: float}
+_LISTS = {tuple[str, ...]: str, tuple[int, ...]: int, tuple[float, ...]: float}
+_OPTIONAL = {int | None: int, float | None: float, str | None: str}
 _WORDS = {int: ("INT", "a whole number"), float: ("FLOAT", "a number"), str: ("NAME", "a name")}
 
 

@@ -15,6 +15,7 @@ from . import _arguments as arguments
 COMMANDS = {
     arguments.Learn: ("learn", "_learn"),
     arguments.Study: ("study", "_study"),
+    arguments.Phase: ("phase", "_phase"),
     arguments.List: ("list", "_runs"),
     arguments.Show: ("show", "_runs"),
     arguments.Compare: ("compare", "_runs"),
@@ -28,7 +29,9 @@ linnet learn data.csv --target species
 
 linnet learn series.csv --columns x,y --window 20
 
-linnet study all --preset quick"""
+linnet study all --preset quick
+
+linnet phase domine2025-balanced --x balance --y scale"""
 
 MISUSE = 2
 INTERRUPTED = 130

@@ -9,6 +9,8 @@ def show_summary(console: Any, summary: dict[str, Any]) -> None:
     """Writes what a run found, of whichever kind it is."""
     if "claims" in summary:
         show_study(console, summary)
+    elif "scalar" in summary:
+        show_phase(console, summary)
     else:
         show_learn(console, summary)
 
@@ -58,6 +60,16 @@ def show_study(console: Any, summary: dict[str, Any]) -> None:
     table(console, ["", "claim", *_NUMBERS], rows)
     if summary.get("report"):
         console.print(f"report: {summary['report']}")
+
+
+def show_phase(console: Any, summary: dict[str, Any]) -> None:
+    """The results of `linnet phase`."""
+    console.print(f"{summary['study']}: {summary['answer']}")
+    x, y = summary["x"], summary["y"]
+    points = f"{len(x['values'])} x {len(y['values'])} points over {x['name']} and {y['name']}"
+    console.print(f"{points}, seeds at each: {summary['seeds']}, {summary['seconds']:.0f} s")
+    console.print(f"figure: {summary['figure']}", soft_wrap=True)
+    console.print(f"report: {summary['report']}", soft_wrap=True)
 
 
 _NUMBERS = ("predicted", "measured", "tolerance")

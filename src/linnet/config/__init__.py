@@ -5,6 +5,7 @@ from ._arora2018_acceleration import Arora2018Acceleration as Arora2018Accelerat
 from ._domine2025_balanced import Domine2025Balanced as Domine2025Balanced
 from ._kunin2024_rich import Kunin2024Rich as Kunin2024Rich
 from ._learn import LearnConfig as LearnConfig
+from ._phase import PhaseConfig as PhaseConfig
 from ._plain import from_plain as from_plain, to_plain as to_plain
 from ._presets import PRESETS as PRESETS, STUDIES as STUDIES, load as load, title as title
 from ._proca2025_integration import Proca2025Integration as Proca2025Integration

@@ -13,6 +13,12 @@ from ._modes import (
     mode_overlay as mode_overlay,
 )
 from ._page import ReportContent as ReportContent, report_html as report_html, write_report as write_report
+from ._phase import (
+    PhaseAxis as PhaseAxis,
+    PhaseDiagram as PhaseDiagram,
+    phase_figure as phase_figure,
+    write_phase_report as write_phase_report,
+)
 from ._spectrum import spectrum_figure as spectrum_figure
 from ._study import study_content as study_content, write_study_report as write_study_report
 from ._table import Bars as Bars, Column as Column, Pixels as Pixels, Table as Table, table_html as table_html

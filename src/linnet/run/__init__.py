@@ -2,4 +2,6 @@
 
 from ._compare_runs import compare_runs as compare_runs
 from ._learn import learn as learn
+from ._phase import phase as phase
+from ._phase_plan import whole_axes as whole_axes
 from ._study import run_study as run_study

@@ -4,6 +4,8 @@ from ._advani2020_overtraining import advani2020_overtraining as advani2020_over
 from ._arora2018_acceleration import arora2018_acceleration as arora2018_acceleration
 from ._domine2025_balanced import domine2025_balanced as domine2025_balanced
 from ._kunin2024_rich import kunin2024_rich as kunin2024_rich
+from ._phase import Axis as Axis, PhaseModel as PhaseModel, Quantity as Quantity, evaluate as evaluate
+from ._phases import PHASES as PHASES
 from ._proca2025_integration import proca2025_integration as proca2025_integration
 from ._proca2025_kernel import proca2025_kernel as proca2025_kernel
 from ._proca2025_recency import proca2025_recency as proca2025_recency
