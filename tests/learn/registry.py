@@ -64,6 +64,8 @@ OBSERVERS = {
     "balancedness": (lambda dtype: learn.Balancedness(), linear_rnn, sequence_batch),
     "weight norms": (lambda dtype: learn.WeightNorms(), gru, sequence_batch),
     "recurrent eigenvalues": (lambda dtype: learn.RecurrentEigenvalues(), linear_rnn, sequence_batch),
+    "frequency strengths": (lambda dtype: learn.FrequencyStrengths((NUM_IN,)), deep, plain_split),
+    "frequency strengths, nonlinear": (lambda dtype: learn.FrequencyStrengths((NUM_IN,)), mlp, plain_split),
     "kernel distance": (lambda dtype: learn.KernelDistance(probe(3, NUM_IN).astype(dtype)), mlp, plain_split),
     "kernel distance, linear": (lambda dtype: learn.KernelDistance(jnp.eye(NUM_IN, dtype=dtype)), deep, plain_split),
     "kernel distance, last step": (

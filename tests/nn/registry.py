@@ -31,4 +31,8 @@ NETWORKS = {
     "gru": lambda key, dtype: nn.GRU(SIZES, key=key, dtype=dtype),
     "lstm": lambda key, dtype: nn.LSTM(SIZES, use_bias=False, key=key, dtype=dtype),
     "adapted": lambda key, dtype: nn.adapt(eqx.nn.GRUCell(NUM_IN, HIDDEN, dtype=dtype, key=key), NUM_OUT, key=key),
+    "linear cnn": lambda key, dtype: nn.LinearCNN(
+        jr.normal(key, (2, NUM_IN), dtype), jr.normal(jr.fold_in(key, 1), (NUM_OUT, 2, NUM_IN), dtype)
+    ),
+    "cnn": lambda key, dtype: nn.CNN((NUM_IN,), (4, 3), (2,), NUM_OUT, circular=True, key=key, dtype=dtype),
 }

@@ -6,6 +6,7 @@ from ._ensemble import ensemble as ensemble
 from ._observer import AbstractObserver as AbstractObserver, Loss as Loss, ModeStrengths as ModeStrengths
 from ._observers_accuracy import Accuracy as Accuracy
 from ._observers_collapse import NeuralCollapse as NeuralCollapse
+from ._observers_frequency import FrequencyStrengths as FrequencyStrengths
 from ._observers_kernel import KernelDistance as KernelDistance
 from ._observers_map import ModeAlignment as ModeAlignment, SingularValues as SingularValues
 from ._observers_pathways import PathwayStrengths as PathwayStrengths

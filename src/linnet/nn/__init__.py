@@ -13,6 +13,7 @@ net = ln.nn.balanced(2.0, ln.nn.small(1e-3))(ln.nn.DeepLinear, (64, 8, 10), key=
 """
 
 from ._activation import has_kinks as has_kinks
+from ._cnn import CNN as CNN
 from ._deep_linear import DeepLinear as DeepLinear, chain as chain
 from ._gated import GRU as GRU, LSTM as LSTM, Adapted as Adapted, adapt as adapt
 from ._init import (
@@ -30,6 +31,7 @@ from ._linear_head import (
     classifier as classifier,
     last_features as last_features,
 )
+from ._linear_cnn import LinearCNN as LinearCNN
 from ._linear_rnn import LinearRNN as LinearRNN
 from ._mlp import MLP as MLP
 from ._network import (
