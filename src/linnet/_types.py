@@ -25,3 +25,12 @@ class ImpulseResponse(Protocol):
     """A linear network over time: its output is a sum of lagged linear maps of its inputs."""
 
     def impulse_response(self, num_steps: int) -> Float[Array, "lag out in"]: ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """A network with a linear encoder and a linear decoder."""
+
+    decoder: Float[Array, "out latent"]
+
+    def encoding(self) -> Float[Array, "latent in"]: ...

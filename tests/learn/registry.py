@@ -39,6 +39,17 @@ def gru(key, dtype):
     return nn.GRU((NUM_IN, 4, NUM_OUT), key=key, dtype=dtype)
 
 
+def two_views(kind):
+    """A setting of two views, as a function of a dtype."""
+    return lambda dtype: kind(
+        tasks.Moments(jnp.diag(jnp.array([1.0, 2.0, 3.0], dtype)), jnp.eye(3, dtype=dtype), jnp.eye(3, dtype=dtype))
+    )
+
+
+def encoder(key, dtype):
+    return nn.fan_in()(nn.EncoderDecoder, (NUM_IN, 4, 3, 3), key=key, dtype=dtype)
+
+
 def pathways(key, dtype):
     return nn.Pathways([deep(key, dtype), nn.fan_in(0.5)(nn.DeepLinear, (NUM_IN, NUM_OUT), key=key, dtype=dtype)])
 
@@ -64,6 +75,9 @@ OBSERVERS = {
     "balancedness": (lambda dtype: learn.Balancedness(), linear_rnn, sequence_batch),
     "weight norms": (lambda dtype: learn.WeightNorms(), gru, sequence_batch),
     "recurrent eigenvalues": (lambda dtype: learn.RecurrentEigenvalues(), linear_rnn, sequence_batch),
+    "encoder strengths": (lambda dtype: learn.EncoderStrengths(), encoder, two_views(tasks.Reconstruction)),
+    "decoder strengths": (lambda dtype: learn.DecoderStrengths(), encoder, two_views(tasks.SelfDistillation)),
+    "decoder strengths, views": (lambda dtype: learn.DecoderStrengths(), encoder, two_views(tasks.Reconstruction)),
     "frequency strengths": (lambda dtype: learn.FrequencyStrengths((NUM_IN,)), deep, plain_split),
     "frequency strengths, nonlinear": (lambda dtype: learn.FrequencyStrengths((NUM_IN,)), mlp, plain_split),
     "kernel distance": (lambda dtype: learn.KernelDistance(probe(3, NUM_IN).astype(dtype)), mlp, plain_split),

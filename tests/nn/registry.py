@@ -25,6 +25,9 @@ NETWORKS = {
         jr.normal(key, (NUM_IN, HIDDEN), dtype), _init(nn.DeepLinear, (HIDDEN, NUM_OUT), key=key, dtype=dtype)
     ),
     "linear rnn": lambda key, dtype: _init(nn.LinearRNN, SIZES, key=key, dtype=dtype),
+    "encoder decoder": lambda key, dtype: _init(
+        nn.EncoderDecoder, (NUM_IN, HIDDEN, 4, NUM_OUT), key=key, dtype=dtype
+    ),
     "mlp": lambda key, dtype: nn.MLP(SIZES, key=key, dtype=dtype),
     "mlp without bias": lambda key, dtype: nn.MLP(SIZES, jnp.sin, use_bias=False, key=key, dtype=dtype),
     "vanilla rnn": lambda key, dtype: nn.VanillaRNN(SIZES, key=key, dtype=dtype),

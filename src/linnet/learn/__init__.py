@@ -5,6 +5,7 @@ from ._checkpoint import Checkpointer as Checkpointer
 from ._ensemble import ensemble as ensemble
 from ._observer import AbstractObserver as AbstractObserver, Loss as Loss, ModeStrengths as ModeStrengths
 from ._observers_accuracy import Accuracy as Accuracy
+from ._observers_encoder import DecoderStrengths as DecoderStrengths, EncoderStrengths as EncoderStrengths
 from ._observers_collapse import NeuralCollapse as NeuralCollapse
 from ._observers_frequency import FrequencyStrengths as FrequencyStrengths
 from ._observers_kernel import KernelDistance as KernelDistance

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from .._cite import cite
 from .._types import PRNGKey
 from ._deep_linear import DeepLinear
+from ._encoder_decoder import EncoderDecoder
 from ._gated import draw_gates
 from ._linear_rnn import LinearRNN
 from ._network import check_sizes, float_dtype
@@ -77,6 +78,12 @@ def _template(kind: Any, sizes: Sequence[int], dtype: Any, key: PRNGKey, setting
         sizes = check_sizes("DeepLinear", sizes)
         shapes = zip(sizes[1:], sizes[:-1], strict=True)
         return DeepLinear(tuple(jnp.zeros(shape, float_dtype(dtype)) for shape in shapes), **settings)
+    if kind is EncoderDecoder:
+        *encoder, last = check_sizes("EncoderDecoder", sizes)
+        if len(encoder) < 2:
+            raise ValueError(f"EncoderDecoder needs sizes (in, hidden, ..., latent, out), got {sizes}.")
+        made = _template(DeepLinear, encoder, dtype, key, settings)
+        return EncoderDecoder(made, jnp.zeros((last, encoder[-1]), float_dtype(dtype)))
     if kind is LinearRNN:
         num_in, hidden, num_out = check_sizes("LinearRNN", sizes, 3)
         shapes = (hidden, num_in), (hidden, hidden), (num_out, hidden)

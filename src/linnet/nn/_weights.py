@@ -8,6 +8,7 @@ import jax.tree_util as jtu
 from jaxtyping import Array, Float
 
 from ._deep_linear import DeepLinear
+from ._encoder_decoder import EncoderDecoder
 from ._gated import gates_of
 from ._linear_rnn import LinearRNN
 from ._mlp import MLP
@@ -35,6 +36,8 @@ def _find(network: Any) -> tuple[Any, ...]:
         return network.weights
     if isinstance(network, (LinearRNN, VanillaRNN)):
         return network.input_weights, network.recurrent_weights, network.output_weights
+    if isinstance(network, EncoderDecoder):
+        return (*network.encoder.weights, network.decoder)
     raise ValueError(
         "This is about weights that act one after the other, those of a DeepLinear, MLP, LinearRNN or VanillaRNN, "
         f"got a {type(network).__name__}."

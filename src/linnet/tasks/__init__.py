@@ -41,5 +41,11 @@ from ._table import from_table as from_table
 from ._task import AbstractTask as AbstractTask, as_moments as as_moments
 from ._task_dynamics import TaskDynamics as TaskDynamics
 from ._teacher import Teacher as Teacher
+from ._views import (
+    Reconstruction as Reconstruction,
+    SelfDistillation as SelfDistillation,
+    ViewModes as ViewModes,
+    view_modes as view_modes,
+)
 from ._white_noise import WhiteNoiseIntegration as WhiteNoiseIntegration
 from ._whiten import Whitening as Whitening

@@ -62,6 +62,13 @@ from ._race import race as race, race_outcome as race_outcome
 from ._random_weights import expected_half_times as expected_half_times, expected_strengths as expected_strengths
 from ._registry import THEORIES as THEORIES
 from ._riccati import RiccatiFlow as RiccatiFlow, riccati_flow as riccati_flow
+from ._self_distillation_solution import (
+    critical_time_of_reconstruction as critical_time_of_reconstruction,
+    critical_time_of_self_distillation as critical_time_of_self_distillation,
+    distilled_layers as distilled_layers,
+    reconstruction_time as reconstruction_time,
+    self_distillation_time as self_distillation_time,
+)
 from ._single_layer import SingleLayer as SingleLayer
 from ._single_neuron import SingleNeuronFlow as SingleNeuronFlow
 from ._single_neuron_solution import (
@@ -71,3 +78,4 @@ from ._single_neuron_solution import (
 )
 from ._small_initialization import SmallInitialization as SmallInitialization, growing_strengths as growing_strengths
 from ._theory import AbstractTheory as AbstractTheory, Assumption as Assumption
+from ._view_modes import ReconstructionModes as ReconstructionModes, SelfDistillationModes as SelfDistillationModes

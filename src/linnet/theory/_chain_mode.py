@@ -3,28 +3,10 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from .._cite import cite
-
-#: Panels of equal width from the start of a mode towards its end, then panels that halve the rest each time.
-_EVEN, _HALVING = 64, 54
-_NODES = 12
-
-
-def _edges() -> np.ndarray:
-    """The part of the way that is left, at the borders of the panels: from 1 down to rounding."""
-    even = 1 - np.arange(_EVEN) / _EVEN
-    return np.concatenate([even, even[-1] * 0.5 ** np.arange(1, _HALVING + 1)])
-
-
-def _integration() -> tuple[np.ndarray, np.ndarray]:
-    """Nodes on [-1, 1], and the matrix from values there to the Chebyshev coefficients of the integral from -1."""
-    nodes = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
-    fit = np.linalg.inv(np.polynomial.chebyshev.chebvander(nodes, _NODES - 1))
-    integrate = np.stack([np.polynomial.chebyshev.chebint(row, lbnd=-1) for row in np.eye(_NODES)], axis=1)
-    return nodes, integrate @ fit
+from ._way import borders, chebyshev, integrate_way, way_at, way_points
 
 
 class ChainTable(eqx.Module):
@@ -53,9 +35,13 @@ class ChainTable(eqx.Module):
     sign: Float[Array, "*mode"]
     moving: Array
 
+    def smallest(self, way: Array) -> Array:
+        """$x$ at a part of the way that is left, with time as a leading axis."""
+        return self.scale * jnp.sinh(self.end + (self.start - self.end) * way)
+
     def strength(self, way: Array) -> Array:
         """$u$ at a part of the way that is left, with time as a leading axis."""
-        x = self.scale * jnp.sinh(self.end + (self.start - self.end) * way)
+        x = self.smallest(way)
         return self.sign * x * jnp.prod(jnp.sqrt(x**2 + self.gaps[:, None]), axis=0)
 
 
@@ -103,12 +89,7 @@ def tabulate_chain(
     # At the end already: any way will do, and its time does not matter.
     moving &= start != end
 
-    edges = jnp.asarray(_edges(), dtype)
-    nodes, integration = _integration()
-    half = (edges[1:] - edges[:-1]) / 2
-    points = (edges[1:] + edges[:-1])[:, None] / 2 + half[:, None] * jnp.asarray(nodes, dtype)
-    points = points.reshape(*points.shape, *[1] * start.ndim)
-    y = end + (start - end) * points
+    y = end + (start - end) * way_points(start)
     x, stop = scale * jnp.sinh(y), scale * jnp.sinh(end)
     left = 2 * scale * jnp.cosh((y + end) / 2) * jnp.sinh((y - end) / 2)  # x - stop, without cancellation
     squares = x**2 + gaps[:, None, None]
@@ -123,26 +104,8 @@ def tabulate_chain(
     drive = jnp.where(near, -s * jnp.expm1(logs), s - variance * strength)
     speed = drive * others
     density = (start - end) * scale * jnp.cosh(y) / jnp.where(speed == 0, 1, speed)
-    density = jnp.where(moving, density * half.reshape(-1, *[1] * (y.ndim - 1)), 1.0)
-    integrals = jnp.einsum("cn,pn...->pc...", jnp.asarray(integration, dtype), density)
-    steps = jnp.sum(integrals, axis=1)  # every Chebyshev polynomial is 1 at the right end
-    times = jnp.concatenate([jnp.zeros_like(steps[:1]), jnp.cumsum(steps, axis=0)])
+    times, integrals = integrate_way(density, moving)
     return ChainTable(start, end, scale, gaps, times, integrals, turned, moving)
-
-
-def _chebyshev(coefficients: Array, x: Array) -> tuple[Array, Array]:
-    """A Chebyshev series (first axis over coefficients) and its derivative."""
-    value, slope = coefficients[0] + coefficients[1] * x, coefficients[1] + 0 * x
-    before, now, slope_before, slope_now = jnp.ones_like(x), x, jnp.zeros_like(x), jnp.ones_like(x)
-    for coefficient in coefficients[2:]:
-        before, now, slope_before, slope_now = (
-            now,
-            2 * x * now - before,
-            slope_now,
-            2 * now + 2 * x * slope_now - slope_before,
-        )
-        value, slope = value + coefficient * now, slope + coefficient * slope_now
-    return value, slope
 
 
 @cite("saxe2014exact")
@@ -165,25 +128,31 @@ def chain_mode(
         variance: $\lambda$. Where it is 0 nothing is learned.
     """
     table = tabulate_chain(singular_value, layers, variance)
-    edges = jnp.asarray(_edges(), layers.dtype)
-    ts = ts.astype(layers.dtype)
-
-    def one(times: Array, integrals: Array) -> Array:
-        panel = jnp.clip(jnp.searchsorted(times, ts, side="right") - 1, 0, integrals.shape[0] - 1)
-        chosen = integrals[panel].T
-        elapsed = jnp.minimum(ts, times[-1]) - times[panel]
-        whole = times[panel + 1] - times[panel]
-
-        def improve(_: Array, x: Array) -> Array:
-            value, slope = _chebyshev(chosen, x)
-            return jnp.clip(x - (value - elapsed) / jnp.where(slope > 0, slope, 1), -1, 1)
-
-        x = jax.lax.fori_loop(0, 6, improve, 2 * elapsed / jnp.where(whole > 0, whole, 1) - 1)
-        return edges[panel] + (x + 1) / 2 * (edges[panel + 1] - edges[panel])
-
-    way = jax.vmap(one, in_axes=(1, 2), out_axes=1)(table.times, table.integrals)
+    way = way_at(ts, table.times, table.integrals)
     still = jnp.prod(layers, axis=0)
     return jnp.where(table.moving, table.strength(way), still)
+
+
+@jax.jit
+def chain_layers(
+    ts: Float[Array, " time"],
+    singular_value: Float[Array, " mode"],
+    layers: Float[Array, "depth mode"],
+    variance: Float[Array, " mode"],
+) -> Float[Array, "depth time mode"]:
+    """The layers $a_l$ themselves, whose product is `chain_mode`, for two or more of them."""
+    table = tabulate_chain(singular_value, layers, variance)
+    x = table.smallest(way_at(ts, table.times, table.integrals))
+    sizes = jnp.abs(layers)
+    place = jnp.argmin(sizes, axis=0)
+    least = jnp.min(sizes, axis=0)
+    signs = jnp.where(layers < 0, -1.0, 1.0).astype(layers.dtype)
+    # Only the smallest layer can change its sign.
+    others = jnp.prod(signs, axis=0) * jnp.take_along_axis(signs, place[None], axis=0)[0]
+    moved = signs[:, None] * jnp.sqrt(x**2 + ((sizes - least) * (sizes + least))[:, None])
+    is_smallest = (jnp.arange(layers.shape[0])[:, None] == place)[:, None]
+    moved = jnp.where(is_smallest, table.sign * others * x, moved)
+    return jnp.where(table.moving, moved, layers[:, None])
 
 
 @jax.jit
@@ -195,7 +164,7 @@ def chain_time(
 ) -> Float[Array, " mode"]:
     """The time at which the strength of a chain's mode passes `final`; NaN where it never does."""
     table = tabulate_chain(singular_value, layers, variance)
-    edges = jnp.asarray(_edges(), layers.dtype)
+    edges = jnp.asarray(borders(), layers.dtype)
     final = final * table.sign
     x = jnp.sign(final) * _root(jnp.abs(final), table.gaps)
     y = jnp.arcsinh(x / table.scale)
@@ -205,7 +174,7 @@ def chain_time(
     def one(way: Array, times: Array, integrals: Array) -> Array:
         panel = jnp.clip(jnp.searchsorted(-edges, -way, side="right") - 1, 0, integrals.shape[0] - 1)
         x = 2 * (way - edges[panel]) / (edges[panel + 1] - edges[panel]) - 1
-        return times[panel] + _chebyshev(integrals[panel], jnp.clip(x, -1, 1))[0]
+        return times[panel] + chebyshev(integrals[panel], jnp.clip(x, -1, 1))[0]
 
     time = jax.vmap(one, in_axes=(0, 1, 2))(way, table.times, table.integrals)
     passed = table.moving & (way <= 1) & (way >= edges[-1])

@@ -13,12 +13,15 @@ from ._single_layer import SingleLayer
 from ._single_neuron import SingleNeuronFlow
 from ._small_initialization import SmallInitialization
 from ._theory import AbstractTheory
+from ._view_modes import ReconstructionModes, SelfDistillationModes
 
 #: Among theories of one strength the first whose assumptions hold is taken: the exact one before the leading order.
 THEORIES: tuple[AbstractTheory, ...] = (
     SingleLayer(),
     DeepLinearModes(),
     SingleNeuronFlow(),
+    SelfDistillationModes(),
+    ReconstructionModes(),
     SmallInitialization(),
     LinearRNNModes(),
     LinearRNNModes(rotating=True),
