@@ -62,6 +62,7 @@ class Study:
         name: the study.
         preset: quick (about 10 s), default (minutes) or paper (full scale).
         seed: the seed of everything random.
+        jobs: studies that run at the same time where there are several; by default one for each core.
         out: folder of runs.
         resume: continue the interrupted run of this very command (a plain repetition does so too).
         force: repeat a run that was already run.
@@ -70,6 +71,7 @@ class Study:
     name: Annotated[Positional[str], arg(metavar="NAME", help_behavior_hint="")]
     preset: str = "default"
     seed: int = 0
+    jobs: int | None = None
     out: str = "runs"
     resume: bool = False
     force: bool = False

@@ -6,8 +6,8 @@ from typing import Any
 from ..config import STUDIES, title
 from ._answer import Answer, table
 from ._arguments import Study
-from ._process import prepare, stages
-from ._summary import show_study
+from ._process import bars, prepare, stages
+from ._summary import show_studies, show_study
 
 FAILED = 1
 
@@ -16,35 +16,34 @@ def study(command: Study) -> Answer:
     """Decides the claims of one study, or of all; or lists the studies."""
     if command.name == "list":
         return _list()
-    names = list(STUDIES) if command.name == "all" else [command.name]
+    typed = shlex.join(["linnet", "study", command.name, "--preset", command.preset, "--seed", str(command.seed)])
+    settings = {"seed": command.seed, "out": command.out, "force": command.force, "resume": command.resume}
+    if command.name == "all":
+        return _all(command, typed, settings)
     prepare()
     from ..run import run_study
 
-    typed = ["linnet", "study", command.name, "--preset", command.preset, "--seed", str(command.seed)]
-    summaries = []
-    for name in names:
-        with stages(name, command.output.json) as progress:
-            summaries.append(
-                run_study(
-                    name,
-                    command.preset,
-                    seed=command.seed,
-                    out=command.out,
-                    force=command.force,
-                    resume=command.resume,
-                    command=shlex.join(typed),
-                    progress=progress,
-                )
-            )
-    holds = all(summary["holds"] for summary in summaries)
+    with stages(command.name, command.output.json) as progress:
+        summary = run_study(command.name, command.preset, command=typed, progress=progress, **settings)
+    return Answer(summary, lambda console: show_study(console, summary), 0 if summary["holds"] else FAILED)
 
-    def show(console: Any) -> None:
-        for summary in summaries:
-            show_study(console, summary)
-            console.print()
 
-    content = {"studies": summaries, "holds": holds} if command.name == "all" else summaries[0]
-    return Answer(content, show, 0 if holds else FAILED)
+def _all(command: Study, typed: str, settings: dict[str, Any]) -> Answer:
+    if command.jobs is not None and command.jobs < 1:
+        raise ValueError(f"--jobs must be at least 1, got {command.jobs}.")
+    from ..run import run_studies
+
+    with bars(command.output.json) as progress:
+        summary = run_studies(
+            list(STUDIES),
+            command.preset,
+            jobs=command.jobs,
+            prepare=prepare,
+            command=typed,
+            progress=lambda stage, done, total: progress("studies", done, total),
+            **settings,
+        )
+    return Answer(summary, lambda console: show_studies(console, summary), 0 if summary["holds"] else FAILED)
 
 
 def _list() -> Answer:

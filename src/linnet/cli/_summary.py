@@ -62,6 +62,28 @@ def show_study(console: Any, summary: dict[str, Any]) -> None:
         console.print(f"report: {summary['report']}")
 
 
+def show_studies(console: Any, summary: dict[str, Any]) -> None:
+    """The results of `linnet study all`: a line for each study, and every claim that fails."""
+    rows = []
+    for entry in summary["studies"]:
+        if "error" in entry:
+            rows.append(["FAILED", entry["study"], None, None])
+            continue
+        held = sum(claim["holds"] for claim in entry["claims"])
+        verdict = "holds" if entry["holds"] else "FAILS"
+        rows.append([verdict, entry["study"], f"{held} of {len(entry['claims'])}", entry.get("seconds")])
+    table(console, ["", "study", "claims", "seconds"], rows)
+    for entry in summary["studies"]:
+        if "error" in entry:
+            console.print(f"{entry['study']}: {entry['error']}")
+        for claim in entry.get("claims", []):
+            if not claim["holds"]:
+                console.print(f"{entry['study']} FAILS: {claim['statement']} (" + ", ".join(
+                    f"{key} {cell(claim[key])}" for key in _NUMBERS) + ")")  # fmt: skip
+    console.print(summary["answer"])
+    console.print(f"all of them: {summary['gallery']}", soft_wrap=True)
+
+
 def show_phase(console: Any, summary: dict[str, Any]) -> None:
     """The results of `linnet phase`."""
     console.print(f"{summary['study']}: {summary['answer']}")

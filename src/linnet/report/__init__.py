@@ -2,6 +2,7 @@
 
 from ._claims import claims_figure as claims_figure
 from ._figure import COLOURS as COLOURS, GUIDE as GUIDE, INK as INK, Figure as Figure, draw as draw
+from ._gallery import write_gallery as write_gallery
 from ._label import label_ends as label_ends
 from ._learn import learn_content as learn_content, write_learn_report as write_learn_report
 from ._losses import LossCurve as LossCurve, test_error_figure as test_error_figure

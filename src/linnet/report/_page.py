@@ -68,8 +68,8 @@ def write_report(folder: str | os.PathLike, content: ReportContent) -> Path:
     figures.mkdir(parents=True, exist_ok=True)
     shown = [item for part in (content.overlay, content.difference, content.tables) for item in part]
     for figure in (item for item in shown if isinstance(item, Figure)):
-        _write(figures / f"{figure.name}.svg", standalone(figure))
-    return _write(target / "index.html", report_html(content))
+        write_page(figures / f"{figure.name}.svg", standalone(figure))
+    return write_page(target / "index.html", report_html(content))
 
 
 def report_html(content: ReportContent) -> str:
@@ -148,7 +148,8 @@ def _citations(keys: Sequence[str]) -> str:
     )
 
 
-def _write(path: Path, text: str) -> Path:
+def write_page(path: Path, text: str) -> Path:
+    """Writes a file whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")

@@ -5,3 +5,4 @@ from ._learn import learn as learn
 from ._phase import phase as phase
 from ._phase_plan import whole_axes as whole_axes
 from ._study import run_study as run_study
+from ._study_all import run_studies as run_studies

@@ -1,5 +1,6 @@
 """`linnet study`: decide a paper's claims and keep what was found."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +59,7 @@ def _decide(run: store.RunFolder, name: str, preset: str, settings: Any, progres
     from .. import report, studies
     from .._cite import bibliography, citations
 
+    started = time.monotonic()
     study = studies.STUDIES[name]
     findings = study(settings, key=jr.key(settings.seed), progress=progress)
     claims = [claim.to_dict() for claim in findings.claims]
@@ -70,6 +72,8 @@ def _decide(run: store.RunFolder, name: str, preset: str, settings: Any, progres
         "holds": not failed,
         "answer": f"all {len(claims)} claims hold" if not failed else f"{failed} of {len(claims)} claims do not hold",
         "claims": claims,
+        "figures": [figure.name for figure in findings.figures],
+        "seconds": round(time.monotonic() - started, 1),
         "run": str(run.path),
         "report": str(run.path / "report" / "index.html"),
     }
