@@ -35,6 +35,14 @@ def linear_rnn(key, dtype):
     return nn.fan_in(0.5)(nn.LinearRNN, (NUM_IN, 4, NUM_OUT), key=key, dtype=dtype)
 
 
+def leaky_linear_rnn(key, dtype):
+    return nn.fan_in(0.5)(nn.LeakyLinearRNN, (1, 4, 1), key=key, dtype=dtype)
+
+
+def integration(dtype):
+    return tasks.ContinuousIntegration(*jnp.array([0.3, 1.0, 1.0], dtype))
+
+
 def gru(key, dtype):
     return nn.GRU((NUM_IN, 4, NUM_OUT), key=key, dtype=dtype)
 
@@ -75,6 +83,8 @@ OBSERVERS = {
     "balancedness": (lambda dtype: learn.Balancedness(), linear_rnn, sequence_batch),
     "weight norms": (lambda dtype: learn.WeightNorms(), gru, sequence_batch),
     "recurrent eigenvalues": (lambda dtype: learn.RecurrentEigenvalues(), linear_rnn, sequence_batch),
+    "outlier eigenvalues": (lambda dtype: learn.OutlierEigenvalues(2), leaky_linear_rnn, integration),
+    "overlaps": (lambda dtype: learn.Overlaps(), leaky_linear_rnn, integration),
     "encoder strengths": (lambda dtype: learn.EncoderStrengths(), encoder, two_views(tasks.Reconstruction)),
     "decoder strengths": (lambda dtype: learn.DecoderStrengths(), encoder, two_views(tasks.SelfDistillation)),
     "decoder strengths, views": (lambda dtype: learn.DecoderStrengths(), encoder, two_views(tasks.Reconstruction)),

@@ -25,6 +25,7 @@ NETWORKS = {
         jr.normal(key, (NUM_IN, HIDDEN), dtype), _init(nn.DeepLinear, (HIDDEN, NUM_OUT), key=key, dtype=dtype)
     ),
     "linear rnn": lambda key, dtype: _init(nn.LinearRNN, SIZES, key=key, dtype=dtype),
+    "leaky linear rnn": lambda key, dtype: _init(nn.LeakyLinearRNN, SIZES, key=key, dtype=dtype),
     "encoder decoder": lambda key, dtype: _init(
         nn.EncoderDecoder, (NUM_IN, HIDDEN, 4, NUM_OUT), key=key, dtype=dtype
     ),

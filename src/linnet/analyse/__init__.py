@@ -17,6 +17,7 @@ from ._neural_collapse import (
     simplex_frame as simplex_frame,
     within_class_variability as within_class_variability,
 )
+from ._overlaps import OVERLAPS as OVERLAPS, overlaps as overlaps, overlaps_of as overlaps_of
 from ._representations import (
     centred_kernel_alignment as centred_kernel_alignment,
     dissimilarity as dissimilarity,

@@ -54,15 +54,15 @@ def recurrent_eigenvalues(network: Any) -> Float[Array, "eigenvalue part"]:
     by descending real part; where two moduli cross in time, the eigenvalues change places. Not differentiable.
 
     Args:
-        network: a `LinearRNN` or `VanillaRNN`, or a square matrix.
+        network: a `LinearRNN`, `LeakyLinearRNN` or `VanillaRNN`, or a square matrix.
     """
     matrix = network
     if isinstance(network, eqx.Module):
-        if not isinstance(network, (nn.LinearRNN, nn.VanillaRNN)):
+        if not isinstance(network, (nn.LinearRNN, nn.LeakyLinearRNN, nn.VanillaRNN)):
             raise ValueError(
                 f"The recurrent eigenvalues are those of one recurrent weight matrix, and a {type(network).__name__} "
                 f"has none. "
-                "Use a LinearRNN or VanillaRNN, or pass the matrix."
+                "Use a LinearRNN, LeakyLinearRNN or VanillaRNN, or pass the matrix."
             )
         matrix = network.recurrent_weights
     eigenvalues = jnp.linalg.eigvals(matrix)

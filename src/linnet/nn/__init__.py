@@ -27,6 +27,7 @@ from ._init import (
 from ._init_aligned import aligned as aligned
 from ._init_aligned_encoder import aligned_encoder as aligned_encoder
 from ._init_balanced import balanced as balanced, rebalance as rebalance, zero_balanced as zero_balanced
+from ._leaky_linear_rnn import LeakyLinearRNN as LeakyLinearRNN
 from ._linear_head import (
     LinearHead as LinearHead,
     UnconstrainedFeatures as UnconstrainedFeatures,

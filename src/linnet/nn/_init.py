@@ -15,6 +15,7 @@ from .._types import PRNGKey
 from ._deep_linear import DeepLinear
 from ._encoder_decoder import EncoderDecoder
 from ._gated import draw_gates
+from ._leaky_linear_rnn import LeakyLinearRNN
 from ._linear_rnn import LinearRNN
 from ._network import check_sizes, float_dtype
 from ._random import fan_in_gaussian, gaussian, glorot_gaussian, orthogonal_matrix
@@ -84,10 +85,10 @@ def _template(kind: Any, sizes: Sequence[int], dtype: Any, key: PRNGKey, setting
             raise ValueError(f"EncoderDecoder needs sizes (in, hidden, ..., latent, out), got {sizes}.")
         made = _template(DeepLinear, encoder, dtype, key, settings)
         return EncoderDecoder(made, jnp.zeros((last, encoder[-1]), float_dtype(dtype)))
-    if kind is LinearRNN:
-        num_in, hidden, num_out = check_sizes("LinearRNN", sizes, 3)
+    if kind in (LinearRNN, LeakyLinearRNN):
+        num_in, hidden, num_out = check_sizes(kind.__name__, sizes, 3)
         shapes = (hidden, num_in), (hidden, hidden), (num_out, hidden)
-        return LinearRNN(*(jnp.zeros(shape, float_dtype(dtype)) for shape in shapes), **settings)
+        return kind(*(jnp.zeros(shape, float_dtype(dtype)) for shape in shapes), **settings)
     return kind(sizes, dtype=dtype, key=key, **settings)
 
 

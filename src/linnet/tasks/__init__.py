@@ -1,6 +1,7 @@
 """What is learned: data with known statistics, from generators or from your files."""
 
 from ._batch import Batch as Batch, Split as Split
+from ._continuous_integration import ContinuousIntegration as ContinuousIntegration
 from ._decayed_classes import DecayedClasses as DecayedClasses
 from ._digits import digits as digits
 from ._entry_transfer import EntryTransfer as EntryTransfer

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from .._cite import cite
 from .._types import PRNGKey
 from ._batch import Batch
+from ._lyapunov import solve_lyapunov
 from ._moments import TemporalMoments
 from ._task import AbstractTask
 
@@ -89,11 +90,7 @@ class WhiteNoiseIntegration(AbstractTask):
             read_in: $u$.
             read_out: $v$.
         """
-        # A dense Kronecker system: differentiable, unlike the Schur decomposition behind `solve_sylvester`, and fine
-        # for small systems.
-        identity = jnp.eye(dynamics.shape[0], dtype=dynamics.dtype)
-        operator = jnp.kron(dynamics, identity) + jnp.kron(identity, dynamics)
-        gram = jnp.linalg.solve(operator, -jnp.outer(read_in, read_in).ravel()).reshape(dynamics.shape)
+        gram = solve_lyapunov(dynamics, jnp.outer(read_in, read_in))
         overlap = read_out @ self.response(dynamics) @ read_in
         return 0.5 * (read_out @ gram @ read_out - 2 * overlap + self.power())
 

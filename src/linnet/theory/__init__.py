@@ -22,6 +22,14 @@ from ._generalization import (
     optimal_stopping_time as optimal_stopping_time,
 )
 from ._implicit_preconditioner import implicit_preconditioner as implicit_preconditioner
+from ._integrator_flow import (
+    Modes as Modes,
+    Outlier as Outlier,
+    outlier_pair_slopes as outlier_pair_slopes,
+    plateau_length as plateau_length,
+    single_outlier_slopes as single_outlier_slopes,
+)
+from ._integrator_modes import IntegratorModes as IntegratorModes
 from ._linear_rnn_alignment import RecurrentModes as RecurrentModes, recurrent_modes as recurrent_modes
 from ._linear_rnn_frozen import (
     frozen_input_output as frozen_input_output,

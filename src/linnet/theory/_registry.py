@@ -5,6 +5,7 @@ from ._completion_transfer import TransferFlow
 from ._deep_linear_modes import DeepLinearModes
 from ._end_to_end_flow import EndToEndFlow
 from ._fourier_race import FourierRace
+from ._integrator_modes import IntegratorModes
 from ._linear_rnn_modes import LinearRNNModes
 from ._linearized_flow import LinearizedFlow
 from ._moment_flow import MomentFlow
@@ -25,6 +26,7 @@ THEORIES: tuple[AbstractTheory, ...] = (
     SmallInitialization(),
     LinearRNNModes(),
     LinearRNNModes(rotating=True),
+    IntegratorModes(),
     BalancedRiccati(),
     PathwayRace(),
     TransferFlow(),
