@@ -66,6 +66,11 @@ def probe(*shape):
     return jnp.asarray(np.random.default_rng(1).normal(size=shape))
 
 
+def two_tasks(dtype):
+    batch = plain_split(dtype).train
+    return tasks.TaskSequence(jnp.stack([batch.x, -batch.x]), jnp.stack([batch.y, batch.y]))
+
+
 #: name -> (a function of a dtype that makes the observer, a network, its data).
 OBSERVERS = {
     "loss": (lambda dtype: learn.Loss(), mlp, plain_split),
@@ -102,9 +107,15 @@ OBSERVERS = {
         mlp,
         plain_split,
     ),
+    "representation similarity": (
+        lambda dtype: learn.RepresentationSimilarity(probe(6, NUM_IN).astype(dtype)),
+        mlp,
+        plain_split,
+    ),
     "effective rank": (lambda dtype: learn.EffectiveRank(), gru, sequence_batch),
     "sharpness": (lambda dtype: learn.Sharpness(4), deep, plain_split),
     "neural collapse": (lambda dtype: learn.NeuralCollapse(), mlp, plain_split),
+    "task losses": (lambda dtype: learn.TaskLosses(), mlp, two_tasks),
     "accuracy": (lambda dtype: learn.Accuracy(), mlp, plain_split),
     "test accuracy": (lambda dtype: learn.Accuracy("test"), deep, plain_split),
 }

@@ -167,3 +167,17 @@ def test_what_cannot_be_observed_is_refused(key):
     for observer in (learn.ModeAlignment(), learn.ModeStrengths(), learn.Accuracy()):
         with pytest.raises(ValueError, match="bound to a task first"):
             observer.measure(net, initial=net, task=batch, key=None)
+
+
+def test_similarity_is_the_correlation_of_distances_with_the_beginning(key):
+    batch, net = regression(), nn.MLP((4, 6, 3), key=key)
+    rule, observe = learn.Descent(0.1), [learn.RepresentationSimilarity(batch.x)]
+    trajectory = learn.simulate(net, batch, TS, rule=rule, observe=observe)
+    pairs = np.triu_indices(batch.num, 1)
+    distances = []
+    for network in (net, trajectory.network):
+        rows = np.asarray(jax.vmap(network)(batch.x))
+        distances.append(np.linalg.norm(rows[:, None] - rows[None], axis=-1)[pairs])
+    found = trajectory["representation_similarity"]
+    np.testing.assert_allclose(found[jnp.array([0, -1])], [1, np.corrcoef(*distances)[0, 1]], rtol=1e-8)
+    assert found[-1] < 0.999

@@ -15,6 +15,7 @@ from ._observers_pathways import PathwayStrengths as PathwayStrengths
 from ._observers_representation import (
     EffectiveRank as EffectiveRank,
     RepresentationAlignment as RepresentationAlignment,
+    RepresentationSimilarity as RepresentationSimilarity,
     Sharpness as Sharpness,
 )
 from ._observers_weights import (

@@ -43,15 +43,51 @@ class RepresentationAlignment(AbstractObserver):
     def bind(self, network: Any, task: Any, loss: AbstractLoss) -> "RepresentationAlignment":
         if self.reference is not None:
             return self
-        return dataclasses.replace(self, reference=self._representation(network))
+        return dataclasses.replace(self, reference=_rows(self, network))
 
     def measure(self, network: Any, *, initial: Any, task: Any, key: PRNGKey | None) -> Array:
-        reference = self._representation(initial) if self.reference is None else self.reference
-        return analyse.centred_kernel_alignment(reference, self._representation(network))
+        reference = _rows(self, initial) if self.reference is None else self.reference
+        return analyse.centred_kernel_alignment(reference, _rows(self, network))
 
-    def _representation(self, network: Any) -> Array:
-        found = jax.vmap(lambda x: self.represent(network, x))(self.inputs)
-        return found.reshape(found.shape[0], -1)
+
+@cite("kriegeskorte2008representational")
+class RepresentationSimilarity(AbstractObserver):
+    """How alike the distances between examples are to what they were, `linnet.analyse.representational_similarity`.
+
+    Args:
+        inputs: the examples that are represented.
+        represent: `represent(network, x)`, the representation of one example, an array of any shape; by default the
+            outputs.
+        reference: what to compare with, `"num feature"`, such as the inputs themselves; by default the representation
+            before training.
+    """
+
+    inputs: Float[Array, "num ..."] = eqx.field(converter=jnp.asarray)
+    represent: Callable = eqx.field(default=nn.apply, static=True)
+    reference: Float[Array, "num feature"] | None = None
+
+    @property
+    def name(self) -> str:
+        return "representation_similarity"
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        return ()
+
+    def bind(self, network: Any, task: Any, loss: AbstractLoss) -> "RepresentationSimilarity":
+        if self.reference is not None:
+            return self
+        return dataclasses.replace(self, reference=_rows(self, network))
+
+    def measure(self, network: Any, *, initial: Any, task: Any, key: PRNGKey | None) -> Array:
+        reference = _rows(self, initial) if self.reference is None else self.reference
+        return analyse.representational_similarity(reference, _rows(self, network))
+
+
+def _rows(observer: RepresentationAlignment | RepresentationSimilarity, network: Any) -> Float[Array, "num feature"]:
+    """What a network makes of an observer's inputs, a row for each."""
+    found = jax.vmap(lambda x: observer.represent(network, x))(observer.inputs)
+    return found.reshape(found.shape[0], -1)
 
 
 @cite("roy2007effective")
