@@ -2,6 +2,7 @@
 
 from ._alignment import mode_alignment as mode_alignment
 from ._balance import balance_matrices as balance_matrices, balancedness as balancedness
+from ._forgetting import forgetting as forgetting
 from ._linear_map import (
     BestLinearMap as BestLinearMap,
     best_linear_map as best_linear_map,

@@ -3,6 +3,7 @@
 from .._rule import AbstractRule as AbstractRule, Descent as Descent, GradientFlow as GradientFlow
 from ._checkpoint import Checkpointer as Checkpointer
 from ._ensemble import ensemble as ensemble
+from ._minimum_norm import minimum_norm as minimum_norm
 from ._observer import AbstractObserver as AbstractObserver, Loss as Loss, ModeStrengths as ModeStrengths
 from ._observers_accuracy import Accuracy as Accuracy
 from ._observers_encoder import DecoderStrengths as DecoderStrengths, EncoderStrengths as EncoderStrengths
@@ -18,6 +19,7 @@ from ._observers_representation import (
     RepresentationSimilarity as RepresentationSimilarity,
     Sharpness as Sharpness,
 )
+from ._observers_tasks import TaskLosses as TaskLosses
 from ._observers_weights import (
     Balancedness as Balancedness,
     RecurrentEigenvalues as RecurrentEigenvalues,

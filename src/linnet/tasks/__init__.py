@@ -3,6 +3,7 @@
 from ._batch import Batch as Batch, Split as Split
 from ._continuous_integration import ContinuousIntegration as ContinuousIntegration
 from ._decayed_classes import DecayedClasses as DecayedClasses
+from ._continual_regression import ContinualRegression as ContinualRegression
 from ._digits import digits as digits
 from ._entry_transfer import EntryTransfer as EntryTransfer
 from ._file_task import FileTask as FileTask
@@ -41,6 +42,7 @@ from ._setting import AbstractSetting as AbstractSetting
 from ._table import from_table as from_table
 from ._task import AbstractTask as AbstractTask, as_moments as as_moments
 from ._task_dynamics import TaskDynamics as TaskDynamics
+from ._task_sequence import TaskSequence as TaskSequence
 from ._teacher import Teacher as Teacher
 from ._views import (
     Reconstruction as Reconstruction,

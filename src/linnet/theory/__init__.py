@@ -14,6 +14,11 @@ from ._deep_linear_modes import DeepLinearModes as DeepLinearModes
 from ._end_to_end_flow import EndToEndFlow as EndToEndFlow
 from ._fourier_race import FourierRace as FourierRace, frequency_rates as frequency_rates
 from ._frequency_race import FrequencyRace as FrequencyRace, frequency_race as frequency_race
+from ._forgetting import (
+    ForgettingFormula as ForgettingFormula,
+    expected_forgetting as expected_forgetting,
+    forgetting_weights as forgetting_weights,
+)
 from ._generalization import (
     GeneralizationDynamics as GeneralizationDynamics,
     generalization_curves as generalization_curves,
