@@ -8,6 +8,7 @@ from typing import Any
 from ._advani2020_overtraining import Advani2020Overtraining
 from ._arora2018_acceleration import Arora2018Acceleration
 from ._domine2025_balanced import Domine2025Balanced
+from ._kleinman2024_critical import Kleinman2024Critical
 from ._kunin2024_rich import Kunin2024Rich
 from ._learn import LearnConfig
 from ._plain import from_plain
@@ -31,6 +32,7 @@ STUDIES: dict[str, type] = {
         Saxe2014Chaos,
         Domine2025Balanced,
         Kunin2024Rich,
+        Kleinman2024Critical,
         Proca2025Recency,
         Proca2025Stability,
         Proca2025Transition,

@@ -3,6 +3,7 @@
 from ._advani2020_overtraining import advani2020_overtraining
 from ._arora2018_acceleration import arora2018_acceleration
 from ._domine2025_balanced import domine2025_balanced
+from ._kleinman2024_critical import kleinman2024_critical
 from ._kunin2024_rich import kunin2024_rich
 from ._proca2025_integration import proca2025_integration
 from ._proca2025_kernel import proca2025_kernel
@@ -18,6 +19,7 @@ STUDIES: dict[str, Study] = {
     "advani2020-overtraining": advani2020_overtraining,
     "arora2018-acceleration": arora2018_acceleration,
     "domine2025-balanced": domine2025_balanced,
+    "kleinman2024-critical": kleinman2024_critical,
     "kunin2024-rich": kunin2024_rich,
     "proca2025-recency": proca2025_recency,
     "proca2025-stability": proca2025_stability,

@@ -56,22 +56,23 @@ def race(
         ```
     """
     start = jnp.asarray(start)
-    numbers = [jnp.asarray(number, start.dtype) for number in (singular_value, gap, *deficit)]
-    return _race(jnp.asarray(ts), start, depth, pathway, silent, *numbers)
+    if depth < 1:
+        raise ValueError(f"race needs a depth of at least 1, got {depth}.")
+    # Numbers all of them, so that one program is enough for every depth.
+    numbers = [jnp.asarray(number, start.dtype) for number in (depth - 1, singular_value, gap, *deficit)]
+    return _race(jnp.asarray(ts), start, jnp.arange(start.shape[0]) == pathway, jnp.asarray(silent), *numbers)
 
 
 @eqx.filter_jit
 def _race(
-    ts: Array, start: Array, depth: int, pathway: int, silent: bool, value: Array, gap: Array, begin: Array, end: Array
+    ts: Array, start: Array, own: Array, silent: Array, power: Array, value: Array, gap: Array, begin: Array, end: Array
 ) -> Array:
-    own = jnp.arange(start.shape[0]) == pathway
-
     def others(p: Array) -> Array:
-        return jnp.sqrt(p**2 + gap) ** (depth - 1)
+        return jnp.sqrt(p**2 + gap) ** power
 
     def field(t: Array, p: Array, args: Any) -> Array:
         taken = own & (t >= begin) & (t < end)
-        heard = ~taken if silent else jnp.ones_like(taken)
+        heard = ~(taken & silent)
         rest = value - jnp.sum(jnp.where(heard, p * others(p), 0))
         return jnp.where(taken, 0, others(p) * rest)
 
