@@ -159,6 +159,7 @@ def test_unbalanced_weights_are_refused_with_the_number():
     assert_close(failed.value, expected, "exact")
 
 
+@pytest.mark.slow
 def test_float32():
     rng = np.random.default_rng(7)
     xx, yx, yy = reference.white_task(rng, 6, 3)

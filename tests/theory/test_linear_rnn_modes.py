@@ -126,6 +126,7 @@ def rotation(radius, angle):
     return scipy.linalg.block_diag(*blocks)
 
 
+@pytest.mark.slow
 def test_rotating_modes():
     rng = np.random.default_rng(3)
     u, v, r = orthonormal(rng, 5, 4), orthonormal(rng, 4, 4), orthonormal(rng, 6, 4)
@@ -191,6 +192,7 @@ def test_errors_are_as_small_as_what_is_neglected(size):
     assert ln.compare.difference(exact, predicted).relative["mode_strengths"] < 10 * size
 
 
+@pytest.mark.slow
 def test_small_random_weights():
     profile = jnp.array([1.1, 0.8, 0.5]) * jnp.array([0.5, 0.9, -0.4]) ** jnp.arange(5, -1, -1)[:, None]
     rng = np.random.default_rng(7)

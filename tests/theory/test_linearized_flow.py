@@ -90,6 +90,7 @@ def test_recurrent_network_with_weights_and_a_mask(every_step, keys):
     assert ("mode_strengths" in predicted) == (mask is None)
 
 
+@pytest.mark.slow
 def test_products_with_the_kernel_are_enough(keys):
     """Lanczos, which never forms the kernel, against the dense spectrum; and what it says about a space too small."""
     network, batch = ln.nn.MLP((4, 20, 3), key=keys()), samples(keys(), 25, 4, 3)

@@ -126,6 +126,7 @@ def whitened_digits():
     return y.T @ white / len(x), y.T @ y / len(x)
 
 
+@pytest.mark.slow
 def test_all_nine_modes_of_whitened_digits():
     """The issue's target: each predicted time within 5 % of the ensemble's median, order agreement at least 0.95."""
     yx, yy = whitened_digits()
