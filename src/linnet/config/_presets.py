@@ -7,6 +7,7 @@ from typing import Any
 
 from ._advani2020_overtraining import Advani2020Overtraining
 from ._arora2018_acceleration import Arora2018Acceleration
+from ._dang2023_collapse import Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced
 from ._kleinman2024_critical import Kleinman2024Critical
 from ._kunin2024_rich import Kunin2024Rich
@@ -33,6 +34,7 @@ STUDIES: dict[str, type] = {
         Domine2025Balanced,
         Kunin2024Rich,
         Kleinman2024Critical,
+        Dang2023Collapse,
         Proca2025Recency,
         Proca2025Stability,
         Proca2025Transition,

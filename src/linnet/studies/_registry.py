@@ -2,6 +2,7 @@
 
 from ._advani2020_overtraining import advani2020_overtraining
 from ._arora2018_acceleration import arora2018_acceleration
+from ._dang2023_collapse import dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced
 from ._kleinman2024_critical import kleinman2024_critical
 from ._kunin2024_rich import kunin2024_rich
@@ -21,6 +22,7 @@ STUDIES: dict[str, Study] = {
     "domine2025-balanced": domine2025_balanced,
     "kleinman2024-critical": kleinman2024_critical,
     "kunin2024-rich": kunin2024_rich,
+    "dang2023-collapse": dang2023_collapse,
     "proca2025-recency": proca2025_recency,
     "proca2025-stability": proca2025_stability,
     "proca2025-transition": proca2025_transition,
