@@ -3,6 +3,7 @@
 from ._advani2020_overtraining import advani2020_overtraining
 from ._arora2018_acceleration import arora2018_acceleration
 from ._dang2023_collapse import dang2023_collapse
+from ._bordelon2025_integrate import bordelon2025_integrate
 from ._domine2025_balanced import domine2025_balanced
 from ._kleinman2024_critical import kleinman2024_critical
 from ._kunin2024_rich import kunin2024_rich
@@ -19,6 +20,7 @@ from ._study import Study
 STUDIES: dict[str, Study] = {
     "advani2020-overtraining": advani2020_overtraining,
     "arora2018-acceleration": arora2018_acceleration,
+    "bordelon2025-integrate": bordelon2025_integrate,
     "domine2025-balanced": domine2025_balanced,
     "kleinman2024-critical": kleinman2024_critical,
     "kunin2024-rich": kunin2024_rich,
