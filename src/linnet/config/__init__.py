@@ -8,6 +8,7 @@ from ._domine2025_balanced import Domine2025Balanced as Domine2025Balanced
 from ._kleinman2024_critical import Kleinman2024Critical as Kleinman2024Critical
 from ._kunin2024_rich import Kunin2024Rich as Kunin2024Rich
 from ._learn import LearnConfig as LearnConfig
+from ._lin2023_forgetting import Lin2023Forgetting as Lin2023Forgetting
 from ._phase import PhaseConfig as PhaseConfig
 from ._plain import from_plain as from_plain, to_plain as to_plain
 from ._presets import PRESETS as PRESETS, STUDIES as STUDIES, load as load, title as title

@@ -13,6 +13,7 @@ from ._domine2025_balanced import Domine2025Balanced
 from ._kleinman2024_critical import Kleinman2024Critical
 from ._kunin2024_rich import Kunin2024Rich
 from ._learn import LearnConfig
+from ._lin2023_forgetting import Lin2023Forgetting
 from ._plain import from_plain
 from ._proca2025_integration import Proca2025Integration
 from ._proca2025_kernel import Proca2025Kernel
@@ -34,6 +35,7 @@ STUDIES: dict[str, type] = {
         Saxe2014Chaos,
         Domine2025Balanced,
         Kunin2024Rich,
+        Lin2023Forgetting,
         Kleinman2024Critical,
         Dang2023Collapse,
         Proca2025Recency,

@@ -7,6 +7,7 @@ from ._bordelon2025_integrate import bordelon2025_integrate
 from ._domine2025_balanced import domine2025_balanced
 from ._kleinman2024_critical import kleinman2024_critical
 from ._kunin2024_rich import kunin2024_rich
+from ._lin2023_forgetting import lin2023_forgetting
 from ._proca2025_integration import proca2025_integration
 from ._proca2025_kernel import proca2025_kernel
 from ._proca2025_recency import proca2025_recency
@@ -25,6 +26,7 @@ STUDIES: dict[str, Study] = {
     "kleinman2024-critical": kleinman2024_critical,
     "kunin2024-rich": kunin2024_rich,
     "dang2023-collapse": dang2023_collapse,
+    "lin2023-forgetting": lin2023_forgetting,
     "proca2025-recency": proca2025_recency,
     "proca2025-stability": proca2025_stability,
     "proca2025-transition": proca2025_transition,
