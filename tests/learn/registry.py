@@ -91,6 +91,11 @@ OBSERVERS = {
     "outlier eigenvalues": (lambda dtype: learn.OutlierEigenvalues(2), leaky_linear_rnn, integration),
     "overlaps": (lambda dtype: learn.Overlaps(), leaky_linear_rnn, integration),
     "encoder strengths": (lambda dtype: learn.EncoderStrengths(), encoder, two_views(tasks.Reconstruction)),
+    "generated variances": (
+        lambda dtype: learn.GeneratedVariances(),
+        deep,
+        lambda dtype: tasks.CovarianceMatching(jnp.diag(jnp.array([2.0, 1.0], dtype))),
+    ),
     "decoder strengths": (lambda dtype: learn.DecoderStrengths(), encoder, two_views(tasks.SelfDistillation)),
     "decoder strengths, views": (lambda dtype: learn.DecoderStrengths(), encoder, two_views(tasks.Reconstruction)),
     "frequency strengths": (lambda dtype: learn.FrequencyStrengths((NUM_IN,)), deep, plain_split),

@@ -2,6 +2,7 @@
 
 from ._batch import Batch as Batch, Split as Split
 from ._continuous_integration import ContinuousIntegration as ContinuousIntegration
+from ._covariance import CovarianceMatching as CovarianceMatching
 from ._decayed_classes import DecayedClasses as DecayedClasses
 from ._continual_regression import ContinualRegression as ContinualRegression
 from ._digits import digits as digits

@@ -2,6 +2,11 @@
 
 from ._balanced_riccati import BalancedRiccati as BalancedRiccati
 from ._balanced_solution import Representations as Representations, balanced_representations as balanced_representations
+from ._covariance_critical import (
+    covariance_convergence_rate as covariance_convergence_rate,
+    critical_covariance_losses as critical_covariance_losses,
+)
+from ._covariance_flow import CovarianceFlow as CovarianceFlow
 from ._collapse import CollapseSolution as CollapseSolution, collapse_solution as collapse_solution
 from ._collapse_strength import (
     collapse_spinodal as collapse_spinodal,

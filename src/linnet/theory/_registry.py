@@ -1,6 +1,7 @@
 """All theories, for `predict` to choose from."""
 
 from ._balanced_riccati import BalancedRiccati
+from ._covariance_flow import CovarianceFlow
 from ._completion_transfer import TransferFlow
 from ._deep_linear_modes import DeepLinearModes
 from ._end_to_end_flow import EndToEndFlow
@@ -31,6 +32,7 @@ THEORIES: tuple[AbstractTheory, ...] = (
     PathwayRace(),
     TransferFlow(),
     EndToEndFlow(),
+    CovarianceFlow(),
     FourierRace(),
     LinearizedFlow(linear_networks=False),
     MomentFlow(),
