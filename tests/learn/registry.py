@@ -1,6 +1,7 @@
 """Every observer of linnet, with networks and data it is about: what the contract tests run through."""
 
 import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
 
 from linnet import learn, nn, tasks
@@ -62,6 +63,14 @@ def pathways(key, dtype):
     return nn.Pathways([deep(key, dtype), nn.fan_in(0.5)(nn.DeepLinear, (NUM_IN, NUM_OUT), key=key, dtype=dtype)])
 
 
+def patch_filter(key, dtype):
+    return nn.PatchFilter(jr.normal(key, (NUM_IN,), dtype))
+
+
+def filter_teacher(dtype):
+    return tasks.FilterTeacher.correlated(jnp.arange(1, NUM_IN + 1, dtype=dtype), jnp.eye(2, dtype=dtype))
+
+
 def probe(*shape):
     return jnp.asarray(np.random.default_rng(1).normal(size=shape))
 
@@ -121,6 +130,8 @@ OBSERVERS = {
     "sharpness": (lambda dtype: learn.Sharpness(4), deep, plain_split),
     "neural collapse": (lambda dtype: learn.NeuralCollapse(), mlp, plain_split),
     "task losses": (lambda dtype: learn.TaskLosses(), mlp, two_tasks),
+    "filter angle": (lambda dtype: learn.TeacherFilter(), patch_filter, filter_teacher),
+    "filter distance": (lambda dtype: learn.TeacherFilter("distance"), patch_filter, filter_teacher),
     "accuracy": (lambda dtype: learn.Accuracy(), mlp, plain_split),
     "test accuracy": (lambda dtype: learn.Accuracy("test"), deep, plain_split),
 }

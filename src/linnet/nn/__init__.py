@@ -28,13 +28,13 @@ from ._init_aligned import aligned as aligned
 from ._init_aligned_encoder import aligned_encoder as aligned_encoder
 from ._init_balanced import balanced as balanced, rebalance as rebalance, zero_balanced as zero_balanced
 from ._leaky_linear_rnn import LeakyLinearRNN as LeakyLinearRNN
+from ._linear_cnn import LinearCNN as LinearCNN
 from ._linear_head import (
     LinearHead as LinearHead,
     UnconstrainedFeatures as UnconstrainedFeatures,
     classifier as classifier,
     last_features as last_features,
 )
-from ._linear_cnn import LinearCNN as LinearCNN
 from ._linear_rnn import LinearRNN as LinearRNN
 from ._mlp import MLP as MLP
 from ._network import (
@@ -45,6 +45,7 @@ from ._network import (
     is_linear as is_linear,
     run_steps as run_steps,
 )
+from ._patch_filter import PatchFilter as PatchFilter
 from ._pathways import Pathways as Pathways
 from ._sample_loss import sample_loss as sample_loss
 from ._vanilla_rnn import VanillaRNN as VanillaRNN

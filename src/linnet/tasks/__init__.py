@@ -1,13 +1,14 @@
 """What is learned: data with known statistics, from generators or from your files."""
 
 from ._batch import Batch as Batch, Split as Split
+from ._continual_regression import ContinualRegression as ContinualRegression
 from ._continuous_integration import ContinuousIntegration as ContinuousIntegration
 from ._covariance import CovarianceMatching as CovarianceMatching
 from ._decayed_classes import DecayedClasses as DecayedClasses
-from ._continual_regression import ContinualRegression as ContinualRegression
 from ._digits import digits as digits
 from ._entry_transfer import EntryTransfer as EntryTransfer
 from ._file_task import FileTask as FileTask
+from ._filter_teacher import FilterPatches as FilterPatches, FilterTeacher as FilterTeacher
 from ._hierarchical_tree import HierarchicalTree as HierarchicalTree
 from ._modes import SingularModes as SingularModes
 from ._moments import (

@@ -2,11 +2,6 @@
 
 from ._balanced_riccati import BalancedRiccati as BalancedRiccati
 from ._balanced_solution import Representations as Representations, balanced_representations as balanced_representations
-from ._covariance_critical import (
-    covariance_convergence_rate as covariance_convergence_rate,
-    critical_covariance_losses as critical_covariance_losses,
-)
-from ._covariance_flow import CovarianceFlow as CovarianceFlow
 from ._collapse import CollapseSolution as CollapseSolution, collapse_solution as collapse_solution
 from ._collapse_strength import (
     collapse_spinodal as collapse_spinodal,
@@ -15,15 +10,26 @@ from ._collapse_strength import (
     smallest_class as smallest_class,
 )
 from ._completion_transfer import TransferFlow as TransferFlow
+from ._covariance_critical import (
+    covariance_convergence_rate as covariance_convergence_rate,
+    critical_covariance_losses as critical_covariance_losses,
+)
+from ._covariance_flow import CovarianceFlow as CovarianceFlow
 from ._deep_linear_modes import DeepLinearModes as DeepLinearModes
 from ._end_to_end_flow import EndToEndFlow as EndToEndFlow
-from ._fourier_race import FourierRace as FourierRace, frequency_rates as frequency_rates
-from ._frequency_race import FrequencyRace as FrequencyRace, frequency_race as frequency_race
+from ._filter_rates import (
+    RecoveryBound as RecoveryBound,
+    filter_rates as filter_rates,
+    recovery_bound as recovery_bound,
+)
+from ._filter_recovery import FilterRecovery as FilterRecovery, filter_overlap as filter_overlap
 from ._forgetting import (
     ForgettingFormula as ForgettingFormula,
     expected_forgetting as expected_forgetting,
     forgetting_weights as forgetting_weights,
 )
+from ._fourier_race import FourierRace as FourierRace, frequency_rates as frequency_rates
+from ._frequency_race import FrequencyRace as FrequencyRace, frequency_race as frequency_race
 from ._generalization import (
     GeneralizationDynamics as GeneralizationDynamics,
     generalization_curves as generalization_curves,

@@ -1,10 +1,11 @@
 """All theories, for `predict` to choose from."""
 
 from ._balanced_riccati import BalancedRiccati
-from ._covariance_flow import CovarianceFlow
 from ._completion_transfer import TransferFlow
+from ._covariance_flow import CovarianceFlow
 from ._deep_linear_modes import DeepLinearModes
 from ._end_to_end_flow import EndToEndFlow
+from ._filter_recovery import FilterRecovery
 from ._fourier_race import FourierRace
 from ._integrator_modes import IntegratorModes
 from ._linear_rnn_modes import LinearRNNModes
@@ -24,6 +25,7 @@ THEORIES: tuple[AbstractTheory, ...] = (
     SingleNeuronFlow(),
     SelfDistillationModes(),
     ReconstructionModes(),
+    FilterRecovery(),
     SmallInitialization(),
     LinearRNNModes(),
     LinearRNNModes(rotating=True),
