@@ -2,6 +2,7 @@
 
 import re
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -125,6 +126,11 @@ def test_the_clock_is_exact_for_one_mode():
     np.testing.assert_allclose(found, np.real(spectrum * pattern.conj()) / num, rtol=1e-6, atol=1e-8)
     learned = variance * maps[np.searchsorted(ts, asked), 0] @ image / strength
     assert_close(learned, parts, "ode")
+    assert_close(jnp.sum(race.strengths(race.final_clock())), strength / variance, "closed_form")
+    # A mode that is stronger at first than it is learned: the clock runs backwards.
+    race = T.frequency_race(jax.tree.map(lambda leaf: jnp.abs(leaf) * 10, network), moments)
+    race = eqx.tree_at(lambda r: (r.growing, r.shrinking), race, (race.growing, 0.1 * race.shrinking))
+    assert float(race.residual(0.0)) < 0 and float(race.final_clock()) < 0
     assert_close(jnp.sum(race.strengths(race.final_clock())), strength / variance, "closed_form")
 
 

@@ -10,6 +10,7 @@ from ._kunin2024_rich import Kunin2024Rich as Kunin2024Rich
 from ._learn import LearnConfig as LearnConfig
 from ._lin2023_forgetting import Lin2023Forgetting as Lin2023Forgetting
 from ._phase import PhaseConfig as PhaseConfig
+from ._pinson2023_frequency import Pinson2023Frequency as Pinson2023Frequency
 from ._plain import from_plain as from_plain, to_plain as to_plain
 from ._presets import PRESETS as PRESETS, STUDIES as STUDIES, load as load, title as title
 from ._proca2025_integration import Proca2025Integration as Proca2025Integration

@@ -14,6 +14,7 @@ from ._kleinman2024_critical import Kleinman2024Critical
 from ._kunin2024_rich import Kunin2024Rich
 from ._learn import LearnConfig
 from ._lin2023_forgetting import Lin2023Forgetting
+from ._pinson2023_frequency import Pinson2023Frequency
 from ._plain import from_plain
 from ._proca2025_integration import Proca2025Integration
 from ._proca2025_kernel import Proca2025Kernel
@@ -46,6 +47,7 @@ STUDIES: dict[str, type] = {
         Bordelon2025Integrate,
         Advani2020Overtraining,
         Arora2018Acceleration,
+        Pinson2023Frequency,
     )
 }
 

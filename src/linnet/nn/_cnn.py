@@ -15,6 +15,9 @@ from .._types import PRNGKey
 from ._network import check_sizes, float_dtype
 from ._random import fan_in_gaussian
 
+#: Taps of a filter beyond which patches are gathered.
+_MANY_TAPS = 30
+
 
 @cite("lecun1998gradient")
 class CNN(eqx.Module):
@@ -98,16 +101,24 @@ def _correlate(
 ) -> Float[Array, "after *place"]:
     """What filters read at every place.
 
-    Shifted copies of the image and one matrix product: JAX's own convolutions are slow on CPUs once each member of an
-    ensemble has filters of its own.
+    Patches and one matrix product: JAX's own convolutions are slow on CPUs once each member of an ensemble has filters
+    of its own. Large filters gather their patches, which compiles fast; small ones shift the image, which has a fast
+    gradient.
     """
     size = filters.shape[2:]
     if circular:
         image = jnp.pad(image, [(0, 0), *[(0, s - 1) for s in size]], mode="wrap")
-    place = tuple(p - s + 1 for p, s in zip(image.shape[1:], size, strict=True))
-    shifted = [
-        image[(slice(None), *(slice(o, o + p) for o, p in zip(offset, place, strict=True)))]
-        for offset in product(*map(range, size))
-    ]
-    patches = jnp.stack(shifted, axis=1).reshape(filters[0].size, -1)
+    space = image.shape[1:]
+    place = tuple(p - s + 1 for p, s in zip(space, size, strict=True))
+    if np.prod(size) > _MANY_TAPS:
+        pixels = np.arange(np.prod(space)).reshape(space)
+        corners, taps = (pixels[tuple(map(slice, shape))].ravel() for shape in (place, size))
+        patches = image.reshape(image.shape[0], -1)[:, taps[:, None] + corners[None, :]]
+    else:
+        shifted = [
+            image[(slice(None), *(slice(o, o + p) for o, p in zip(offset, place, strict=True)))]
+            for offset in product(*map(range, size))
+        ]
+        patches = jnp.stack(shifted, axis=1)
+    patches = patches.reshape(filters[0].size, -1)
     return (filters.reshape(filters.shape[0], -1) @ patches).reshape(-1, *place)

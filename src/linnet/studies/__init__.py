@@ -10,6 +10,7 @@ from ._kunin2024_rich import kunin2024_rich as kunin2024_rich
 from ._lin2023_forgetting import lin2023_forgetting as lin2023_forgetting
 from ._phase import Axis as Axis, PhaseModel as PhaseModel, Quantity as Quantity, evaluate as evaluate
 from ._phases import PHASES as PHASES
+from ._pinson2023_frequency import pinson2023_frequency as pinson2023_frequency
 from ._proca2025_integration import proca2025_integration as proca2025_integration
 from ._proca2025_kernel import proca2025_kernel as proca2025_kernel
 from ._proca2025_recency import proca2025_recency as proca2025_recency

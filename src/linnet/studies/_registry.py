@@ -8,6 +8,7 @@ from ._domine2025_balanced import domine2025_balanced
 from ._kleinman2024_critical import kleinman2024_critical
 from ._kunin2024_rich import kunin2024_rich
 from ._lin2023_forgetting import lin2023_forgetting
+from ._pinson2023_frequency import pinson2023_frequency
 from ._proca2025_integration import proca2025_integration
 from ._proca2025_kernel import proca2025_kernel
 from ._proca2025_recency import proca2025_recency
@@ -27,6 +28,7 @@ STUDIES: dict[str, Study] = {
     "kunin2024-rich": kunin2024_rich,
     "dang2023-collapse": dang2023_collapse,
     "lin2023-forgetting": lin2023_forgetting,
+    "pinson2023-frequency": pinson2023_frequency,
     "proca2025-recency": proca2025_recency,
     "proca2025-stability": proca2025_stability,
     "proca2025-transition": proca2025_transition,

@@ -52,27 +52,32 @@ class FrequencyRace(eqx.Module):
         return self.clock_at(1.0)
 
     def clock_at(self, part: Float[Array, ""] | float) -> Float[Array, ""]:
-        r"""$\theta$ at which the residual is all but a `part` of $s$, by bisection (the residual is monotone)."""
-        level = self.singular_value * (1 - jnp.asarray(part, self.rates.dtype))
-        # One frequency alone cannot be later than this, nor earlier than its negative.
-        alive = (self.rates > 0) & (self.growing > 0)
-        rate, growing = (jnp.where(alive, x, 1) for x in (self.rates, self.growing))
-        wanted = self.singular_value / self.input_variance + jnp.sum(self.rates * self.shrinking)
-        late = jnp.log1p(wanted / (rate * growing)) / (2 * rate)
-        late = jnp.min(jnp.where(alive, late, jnp.inf))
+        r"""$\theta$ at which the strength is a `part` of what is learned, by bisection as it only rises; below 0 if it
+        is more than that at first."""
+        level = jnp.asarray(part, self.rates.dtype) * self.singular_value / self.input_variance
+        # Each frequency alone says: not later than this, not earlier than that.
+        late = self._bound(self.growing, level + jnp.sum(self.rates * self.shrinking))
+        early = -self._bound(self.shrinking, jnp.sum(self.rates * self.growing) - level)
+        reached = jnp.isfinite(late) & (jnp.isfinite(early) | (jnp.sum(self.strengths(0.0)) <= level))
 
         def halve(_: Any, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
             middle = 0.5 * (bounds[0] + bounds[1])
-            early = self.residual(middle) > level
-            return jnp.where(early, middle, bounds[0]), jnp.where(early, bounds[1], middle)
+            below = jnp.sum(self.strengths(middle)) < level
+            return jnp.where(below, middle, bounds[0]), jnp.where(below, bounds[1], middle)
 
-        bounds = jnp.zeros_like(late), jnp.where(jnp.isfinite(late), late, 0)
+        bounds = jnp.where(jnp.isfinite(early), early, 0), jnp.where(jnp.isfinite(late), late, 0)
         found = jax.lax.fori_loop(0, 2 * jnp.finfo(late.dtype).nmant, halve, bounds)
-        return jnp.where(jnp.isfinite(late), 0.5 * (found[0] + found[1]), jnp.inf)
+        return jnp.where(reached, 0.5 * (found[0] + found[1]), jnp.inf)
+
+    def _bound(self, part: Float[Array, " frequency"], wanted: Float[Array, ""]) -> Float[Array, ""]:
+        r"""A clock from which on $g_f P_f e^{2 g_f \theta}$ of some frequency is more than is wanted."""
+        alive = (self.rates > 0) & (part > 0)
+        rate, part = (jnp.where(alive, x, 1) for x in (self.rates, part))
+        return jnp.min(jnp.where(alive, jnp.log1p(jnp.maximum(wanted, 0) / (rate * part)) / (2 * rate), jnp.inf))
 
     def time_at(self, part: Float[Array, ""] | float) -> Float[Array, ""]:
-        r"""The learning time at which the residual is all but a `part` of $s$, $t = \int_0^\theta d\theta' / (s -
-        \lambda \sum_f a_f(\theta'))$; `part=0.5` is the half time of a mode that begins at 0."""
+        r"""The learning time at which the strength is a `part` of what is learned, $t = \int_0^\theta d\theta' / (s -
+        \lambda \sum_f a_f(\theta'))$; `part=0.5` is the half time of the mode."""
         end = self.clock_at(part)
         nodes, weights = np.polynomial.legendre.leggauss(128)
         # Where the residual falls, at the end, nodes are dense too.
