@@ -2,6 +2,10 @@
 
 from ._alignment import mode_alignment as mode_alignment
 from ._balance import balance_matrices as balance_matrices, balancedness as balancedness
+from ._condition_geometry import (
+    cross_condition_generalization as cross_condition_generalization,
+    parallelism_score as parallelism_score,
+)
 from ._forgetting import forgetting as forgetting
 from ._linear_map import (
     BestLinearMap as BestLinearMap,

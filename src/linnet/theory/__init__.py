@@ -16,6 +16,10 @@ from ._covariance_critical import (
 )
 from ._covariance_flow import CovarianceFlow as CovarianceFlow
 from ._deep_linear_modes import DeepLinearModes as DeepLinearModes
+from ._early_geometry import (
+    RepresentationalGeometry as RepresentationalGeometry,
+    representational_geometry as representational_geometry,
+)
 from ._end_to_end_flow import EndToEndFlow as EndToEndFlow
 from ._filter_rates import (
     RecoveryBound as RecoveryBound,
