@@ -71,6 +71,11 @@ def filter_teacher(dtype):
     return tasks.FilterTeacher.correlated(jnp.arange(1, NUM_IN + 1, dtype=dtype), jnp.eye(2, dtype=dtype))
 
 
+def convolutional(key, dtype):
+    filters, readout = jr.normal(key, (2, 2), dtype), jr.normal(jr.fold_in(key, 1), (NUM_OUT, 2, NUM_IN - 1), dtype)
+    return nn.LinearCNN(filters, readout, circular=False)
+
+
 def probe(*shape):
     return jnp.asarray(np.random.default_rng(1).normal(size=shape))
 
@@ -107,6 +112,7 @@ OBSERVERS = {
     ),
     "decoder strengths": (lambda dtype: learn.DecoderStrengths(), encoder, two_views(tasks.SelfDistillation)),
     "decoder strengths, views": (lambda dtype: learn.DecoderStrengths(), encoder, two_views(tasks.Reconstruction)),
+    "energy profile": (lambda dtype: learn.EnergyProfile(), convolutional, plain_split),
     "frequency strengths": (lambda dtype: learn.FrequencyStrengths((NUM_IN,)), deep, plain_split),
     "frequency strengths, nonlinear": (lambda dtype: learn.FrequencyStrengths((NUM_IN,)), mlp, plain_split),
     "kernel distance": (lambda dtype: learn.KernelDistance(probe(3, NUM_IN).astype(dtype)), mlp, plain_split),

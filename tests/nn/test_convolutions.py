@@ -21,7 +21,13 @@ def correlate(image, filters, circular):
     return found
 
 
-CASES = [((6,), (6,), True), ((7,), (3,), False), ((4, 5), (2, 3), True), ((5, 4), (2, 3), False), ((6, 7), (6, 6), True)]
+CASES = [
+    ((6,), (6,), True),
+    ((7,), (3,), False),
+    ((4, 5), (2, 3), True),
+    ((5, 4), (2, 3), False),
+    ((6, 7), (6, 6), True),
+]
 
 
 @pytest.mark.parametrize(("space", "size", "circular"), CASES)

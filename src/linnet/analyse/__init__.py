@@ -23,6 +23,13 @@ from ._neural_collapse import (
     within_class_variability as within_class_variability,
 )
 from ._overlaps import OVERLAPS as OVERLAPS, overlaps as overlaps, overlaps_of as overlaps_of
+from ._patches import (
+    energy_profile as energy_profile,
+    first_filters as first_filters,
+    patch_components as patch_components,
+    patch_moments as patch_moments,
+    patch_pixels as patch_pixels,
+)
 from ._representations import (
     centred_kernel_alignment as centred_kernel_alignment,
     dissimilarity as dissimilarity,

@@ -10,6 +10,7 @@ from ._observers_collapse import NeuralCollapse as NeuralCollapse
 from ._observers_covariance import GeneratedVariances as GeneratedVariances
 from ._observers_encoder import DecoderStrengths as DecoderStrengths, EncoderStrengths as EncoderStrengths
 from ._observers_filter import TeacherFilter as TeacherFilter
+from ._observers_filters import EnergyProfile as EnergyProfile
 from ._observers_frequency import FrequencyStrengths as FrequencyStrengths
 from ._observers_kernel import KernelDistance as KernelDistance
 from ._observers_map import ModeAlignment as ModeAlignment, SingularValues as SingularValues

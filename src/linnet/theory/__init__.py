@@ -32,6 +32,11 @@ from ._forgetting import (
     expected_forgetting as expected_forgetting,
     forgetting_weights as forgetting_weights,
 )
+from ._first_layer_energy import (
+    FirstLayerEnergy as FirstLayerEnergy,
+    energy_from_images as energy_from_images,
+    energy_from_patches as energy_from_patches,
+)
 from ._fourier_race import FourierRace as FourierRace, frequency_rates as frequency_rates
 from ._frequency_race import FrequencyRace as FrequencyRace, frequency_race as frequency_race
 from ._generalization import (
