@@ -59,7 +59,7 @@ def test_a_small_study_holds():
     ("settings", "message"),
     [
         ({"large": 1.0}, "--large must be below 1"),
-        ({"decay": 0.99}, "--decay must be below 0.98"),
+        ({"decay": 0.99}, "--decay must be below 1 - 0.02"),
         ({"timescales": (8.0, 4.0)}, "--timescales needs two or more rising"),
         ({"timescales": (0.5, 4.0)}, "--timescales must be above 1"),
         ({"hidden": 2}, "--hidden must be at least 3"),
