@@ -40,6 +40,16 @@ def leaky_linear_rnn(key, dtype):
     return nn.fan_in(0.5)(nn.LeakyLinearRNN, (1, 4, 1), key=key, dtype=dtype)
 
 
+def diagonal_ssm(key, dtype):
+    blank = nn.DiagonalSSM(jnp.linspace(0, 0.5, 4, dtype=dtype), jnp.zeros((4, 1), dtype), jnp.zeros((1, 4), dtype))
+    return nn.fan_in()(blank, key=key)
+
+
+def spectrum(dtype):
+    x = np.random.default_rng(0).normal(size=(3, 8, 1)).astype(dtype)
+    return tasks.Spectrum.of(tasks.Batch(x, np.roll(x, 1, axis=1)))
+
+
 def integration(dtype):
     return tasks.ContinuousIntegration(*jnp.array([0.3, 1.0, 1.0], dtype))
 
@@ -103,6 +113,8 @@ OBSERVERS = {
     "weight norms": (lambda dtype: learn.WeightNorms(), gru, sequence_batch),
     "recurrent eigenvalues": (lambda dtype: learn.RecurrentEigenvalues(), linear_rnn, sequence_batch),
     "outlier eigenvalues": (lambda dtype: learn.OutlierEigenvalues(2), leaky_linear_rnn, integration),
+    "state strengths": (lambda dtype: learn.StateStrengths(), diagonal_ssm, spectrum),
+    "poles": (lambda dtype: learn.Poles(), diagonal_ssm, spectrum),
     "overlaps": (lambda dtype: learn.Overlaps(), leaky_linear_rnn, integration),
     "encoder strengths": (lambda dtype: learn.EncoderStrengths(), encoder, two_views(tasks.Reconstruction)),
     "generated variances": (

@@ -25,6 +25,11 @@ NETWORKS = {
         jr.normal(key, (NUM_IN, HIDDEN), dtype), _init(nn.DeepLinear, (HIDDEN, NUM_OUT), key=key, dtype=dtype)
     ),
     "linear rnn": lambda key, dtype: _init(nn.LinearRNN, SIZES, key=key, dtype=dtype),
+    "diagonal ssm": lambda key, dtype: nn.DiagonalSSM(
+        jnp.linspace(-0.5, 0.8, HIDDEN, dtype=dtype),
+        jr.normal(key, (HIDDEN, NUM_IN), dtype),
+        jnp.linspace(-1, 1, NUM_OUT * HIDDEN, dtype=dtype).reshape(NUM_OUT, HIDDEN),
+    ),
     "leaky linear rnn": lambda key, dtype: _init(nn.LeakyLinearRNN, SIZES, key=key, dtype=dtype),
     "encoder decoder": lambda key, dtype: _init(
         nn.EncoderDecoder, (NUM_IN, HIDDEN, 4, NUM_OUT), key=key, dtype=dtype

@@ -22,6 +22,7 @@ from ._observers_representation import (
     RepresentationSimilarity as RepresentationSimilarity,
     Sharpness as Sharpness,
 )
+from ._observers_states import Poles as Poles, StateStrengths as StateStrengths
 from ._observers_tasks import TaskLosses as TaskLosses
 from ._observers_weights import (
     Balancedness as Balancedness,

@@ -15,6 +15,7 @@ net = ln.nn.balanced(2.0, ln.nn.small(1e-3))(ln.nn.DeepLinear, (64, 8, 10), key=
 from ._activation import has_kinks as has_kinks
 from ._cnn import CNN as CNN
 from ._deep_linear import DeepLinear as DeepLinear, chain as chain
+from ._diagonal_ssm import DiagonalSSM as DiagonalSSM
 from ._encoder_decoder import EncoderDecoder as EncoderDecoder
 from ._gated import GRU as GRU, LSTM as LSTM, Adapted as Adapted, adapt as adapt
 from ._init import (

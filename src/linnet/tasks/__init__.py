@@ -41,6 +41,7 @@ from ._scale import (
 from ._sensory_integration import SensoryIntegration as SensoryIntegration
 from ._series import from_series as from_series
 from ._setting import AbstractSetting as AbstractSetting
+from ._spectrum import Spectrum as Spectrum, unroll_periods as unroll_periods
 from ._table import from_table as from_table
 from ._task import AbstractTask as AbstractTask, as_moments as as_moments
 from ._task_dynamics import TaskDynamics as TaskDynamics

@@ -38,6 +38,7 @@ from ._first_layer_energy import (
     energy_from_patches as energy_from_patches,
 )
 from ._fourier_race import FourierRace as FourierRace, frequency_rates as frequency_rates
+from ._frequency_modes import FrequencyModes as FrequencyModes, PoleFlow as PoleFlow
 from ._frequency_race import FrequencyRace as FrequencyRace, frequency_race as frequency_race
 from ._generalization import (
     GeneralizationDynamics as GeneralizationDynamics,

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 import diffrax
 import equinox as eqx
 import jax.numpy as jnp
-import jax.tree_util as jtu
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
@@ -15,6 +14,7 @@ from .._loss import AbstractLoss, SquaredError
 from .._ode import solve_ode
 from .._rule import AbstractRule, Descent
 from .._trajectory import Trajectory
+from ._array_rates import array_rates
 from ._assumptions import SMALL, flow_assumptions
 from ._integrator_flow import (
     Modes,
@@ -79,7 +79,7 @@ class IntegratorModes(AbstractTheory):
     def assumptions(self, network: Any, task: Any, rule: AbstractRule, loss: AbstractLoss) -> tuple[Assumption, ...]:
         basis, modes = _reduce(network)
         outside = network.recurrent_weights - basis @ modes.recurrent @ basis.T
-        spread = _rates(network, getattr(rule, "rates", None))[1]
+        spread = array_rates(network, getattr(rule, "rates", None))[1]
         unstable = jnp.max(jnp.linalg.eigvals(network.recurrent_weights).real) - 1
         found = (
             Assumption(
@@ -113,7 +113,7 @@ class IntegratorModes(AbstractTheory):
 
     def solve(self, network: Any, task: Any, ts: Float[Array, " time"]) -> Trajectory:
         modes = _reduce(network)[1]
-        rates = _rates(network, self.rates)[0]
+        rates = array_rates(network, self.rates)[0]
         single = self.modes == 1
         start = Outlier(modes.read_in[0], modes.recurrent[0, 0], modes.read_out[0]) if single else modes
 
@@ -170,18 +170,6 @@ def _goal(modes: Modes, task: tasks.ContinuousIntegration) -> Float[Array, ""]:
     read_in = jnp.abs(modes.read_in[0])
     needed = jnp.abs(task.amplitude) / jnp.where(read_in > 0, read_in, 1)
     return jnp.maximum(jnp.abs(modes.read_out[0]), needed)
-
-
-def _rates(network: Any, rates: Any) -> tuple[tuple[Array, Array, Array], Float[Array, ""]]:
-    """The mean rates of read-in, recurrent weights and read-out, and how far rates differ within one of them."""
-    if rates is None:
-        return (jnp.ones(()), jnp.ones(()), jnp.ones(())), jnp.zeros(())
-    spread = jtu.tree_map(
-        lambda rate, branch: jtu.tree_map(lambda leaf: jnp.broadcast_to(rate, leaf.shape), branch), rates, network
-    )
-    leaves = spread.input_weights, spread.recurrent_weights, spread.output_weights
-    first, second, third = (jnp.mean(leaf) for leaf in leaves)
-    return (first, second, third), jnp.max(jnp.stack([jnp.max(leaf) - jnp.min(leaf) for leaf in leaves]))
 
 
 def _small_steps_at_the_end(task: tasks.ContinuousIntegration, rule: Descent) -> Assumption:

@@ -7,6 +7,7 @@ from ._deep_linear_modes import DeepLinearModes
 from ._end_to_end_flow import EndToEndFlow
 from ._filter_recovery import FilterRecovery
 from ._fourier_race import FourierRace
+from ._frequency_modes import FrequencyModes, PoleFlow
 from ._integrator_modes import IntegratorModes
 from ._linear_rnn_modes import LinearRNNModes
 from ._linearized_flow import LinearizedFlow
@@ -30,6 +31,8 @@ THEORIES: tuple[AbstractTheory, ...] = (
     LinearRNNModes(),
     LinearRNNModes(rotating=True),
     IntegratorModes(),
+    FrequencyModes(),
+    PoleFlow(),
     BalancedRiccati(),
     PathwayRace(),
     TransferFlow(),
