@@ -270,6 +270,23 @@ def test_refusals_say_what_failed():
         ln.nn.aligned_encoder(setting, 0.1)(deep, key=jr.key(0))
 
 
+def test_modes_in_an_unstable_order_are_refused():
+    """A learned mode takes up one of larger coefficient: SciPy from weights that are off by rounding."""
+    xx, yx = np.diag([4.0, 0.5]), np.diag([2.0, 0.5])
+    setting = ln.tasks.SelfDistillation(ln.tasks.Moments(xx, yx, xx))
+    network = ln.nn.EncoderDecoder(ln.nn.DeepLinear([np.diag([0.5, 1e-3])] * 2), np.diag([0.5, 1e-3]))
+    later = np.array([0.0, 1000.0])
+    with pytest.raises(ValueError, match="stable modes fails"):
+        T.predict(network, setting, later, theory=T.SelfDistillationModes())
+    found = T.predict(network, setting, later / 10, theory=T.SelfDistillationModes())
+    grown = next(float(a.value) for a in found.assumptions if a.name == "stable modes")
+    first = np.diag([0.5, 1e-3])
+    first[0, 1] = 1e-9
+    off = ln.nn.EncoderDecoder(ln.nn.DeepLinear([first, np.diag([0.5, 1e-3])]), np.diag([0.5, 1e-3]))
+    weights = numpy_flow(off, xx, yx, later / 10, True)[-1]
+    np.testing.assert_allclose(weights[0][0, 1] / 1e-9, grown / np.finfo(float).eps, rtol=1e-2)
+
+
 @pytest.mark.slow
 def test_float32_and_vmap():
     rng = np.random.default_rng(6)

@@ -8,6 +8,7 @@ from ._domine2025_balanced import Domine2025Balanced as Domine2025Balanced
 from ._kleinman2024_critical import Kleinman2024Critical as Kleinman2024Critical
 from ._kunin2024_rich import Kunin2024Rich as Kunin2024Rich
 from ._learn import LearnConfig as LearnConfig
+from ._littwin2024_jepa import Littwin2024Jepa as Littwin2024Jepa
 from ._lin2023_forgetting import Lin2023Forgetting as Lin2023Forgetting
 from ._phase import PhaseConfig as PhaseConfig
 from ._pinson2023_frequency import Pinson2023Frequency as Pinson2023Frequency

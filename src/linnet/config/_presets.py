@@ -13,6 +13,7 @@ from ._domine2025_balanced import Domine2025Balanced
 from ._kleinman2024_critical import Kleinman2024Critical
 from ._kunin2024_rich import Kunin2024Rich
 from ._learn import LearnConfig
+from ._littwin2024_jepa import Littwin2024Jepa
 from ._lin2023_forgetting import Lin2023Forgetting
 from ._pinson2023_frequency import Pinson2023Frequency
 from ._plain import from_plain
@@ -36,6 +37,7 @@ STUDIES: dict[str, type] = {
         Saxe2014Chaos,
         Domine2025Balanced,
         Kunin2024Rich,
+        Littwin2024Jepa,
         Lin2023Forgetting,
         Kleinman2024Critical,
         Dang2023Collapse,

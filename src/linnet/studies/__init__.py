@@ -7,6 +7,7 @@ from ._bordelon2025_integrate import bordelon2025_integrate as bordelon2025_inte
 from ._domine2025_balanced import domine2025_balanced as domine2025_balanced
 from ._kleinman2024_critical import kleinman2024_critical as kleinman2024_critical
 from ._kunin2024_rich import kunin2024_rich as kunin2024_rich
+from ._littwin2024_jepa import littwin2024_jepa as littwin2024_jepa
 from ._lin2023_forgetting import lin2023_forgetting as lin2023_forgetting
 from ._phase import Axis as Axis, PhaseModel as PhaseModel, Quantity as Quantity, evaluate as evaluate
 from ._phases import PHASES as PHASES

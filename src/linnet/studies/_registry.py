@@ -7,6 +7,7 @@ from ._bordelon2025_integrate import bordelon2025_integrate
 from ._domine2025_balanced import domine2025_balanced
 from ._kleinman2024_critical import kleinman2024_critical
 from ._kunin2024_rich import kunin2024_rich
+from ._littwin2024_jepa import littwin2024_jepa
 from ._lin2023_forgetting import lin2023_forgetting
 from ._pinson2023_frequency import pinson2023_frequency
 from ._proca2025_integration import proca2025_integration
@@ -26,6 +27,7 @@ STUDIES: dict[str, Study] = {
     "domine2025-balanced": domine2025_balanced,
     "kleinman2024-critical": kleinman2024_critical,
     "kunin2024-rich": kunin2024_rich,
+    "littwin2024-jepa": littwin2024_jepa,
     "dang2023-collapse": dang2023_collapse,
     "lin2023-forgetting": lin2023_forgetting,
     "pinson2023-frequency": pinson2023_frequency,

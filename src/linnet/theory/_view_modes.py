@@ -31,11 +31,22 @@ class SelfDistillationModes(AbstractTheory):
     where the views' variance $\sigma^2$ and covariance $\lambda$ are diagonal in one basis and the weights aligned with
     it, of any strengths. All $a_l^2 - v^2$ are conserved. Balanced, $\dot w = L [\lambda w^{3 - 1/L} - \sigma^2 w^3]$
     ends at $\rho^L$ with $\rho = \lambda / \sigma^2$; see `self_distillation_time`. Where
-    $v(0)^2 - a_l(0)^2 \ge \rho^2$ for a layer, the encoder collapses to zero instead. Departs from the paper in the unit of time, into which that puts
-    the factor $L$.
+    $v(0)^2 - a_l(0)^2 \ge \rho^2$ for a layer, the encoder collapses to zero instead.
+    Departs from the paper in the unit of time, into which that puts the factor $L$.
+
+    Aligned weights stay aligned exactly, but not stably: while mode $i$ is learned and mode $j$ is not, the code of $i$
+    takes up the input of $j$ at the rate $(w_i / a_{1,i})^2 v_i (\lambda_j - \sigma_j^2 v_i)$, which is positive where
+    $\rho_j > v_i$. What rounding grows to in this way is one of the assumptions.
+
+    Args:
+        duration: the last time; `predict` takes it from its own argument.
     """
 
     strength: ClassVar[int] = 0
+    duration: Float[Array, ""] | None = None
+
+    def within(self, duration: Float[Array, ""]) -> "SelfDistillationModes":
+        return SelfDistillationModes(duration)
 
     def applies(self, network: Any, task: Any, rule: AbstractRule, loss: AbstractLoss) -> str | None:
         return _needs(tasks.SelfDistillation, network, task, rule, loss)
@@ -46,7 +57,13 @@ class SelfDistillationModes(AbstractTheory):
         end = distilled_layers(_forever(modes), modes.covariances, modes.variances, layers, decoder)
         encoder, v = jnp.abs(end[0][:, 0]), end[1][0]
         squares = jnp.prod(encoder, axis=0) ** 2 * (1 + jnp.sum(v**2 / jnp.where(encoder > 0, encoder, 1) ** 2, axis=0))
-        return (*_assumed(modes, meeting), *flow_assumptions(network, task, rule), *_late(rule, modes, squares))
+        stable = () if self.duration is None else (_stable(modes, layers, decoder, meeting, self.duration),)
+        return (
+            *_assumed(modes, meeting),
+            *stable,
+            *flow_assumptions(network, task, rule),
+            *_late(rule, modes, squares),
+        )
 
     def solve(self, network: Any, task: Any, ts: Float[Array, " time"]) -> Trajectory:
         modes = task.modes()
@@ -123,6 +140,32 @@ def _assumed(modes: tasks.ViewModes, meeting: Float[Array, ""]) -> tuple[Assumpt
             "strongest layer",
             f"initialise by `linnet.nn.aligned_encoder(setting, strengths)`, or {_SIMULATE}",
         ),
+    )
+
+
+def _stable(
+    modes: tasks.ViewModes,
+    layers: Float[Array, "layer mode"],
+    decoder: Float[Array, " mode"],
+    meeting: Float[Array, ""],
+    duration: Float[Array, ""],
+) -> Assumption:
+    """What misalignment grows to until the end, by the linearised flow along the path."""
+    ts = duration * jnp.linspace(0, 1, 401, dtype=modes.variances.dtype)
+    encoder, v = distilled_layers(ts, modes.covariances, modes.variances, layers, decoder)
+    w = jnp.abs(jnp.prod(encoder, axis=0))
+    later = jnp.prod(encoder[1:], axis=0) ** 2 * v
+    rates = later[:, :, None] * (modes.covariances - v[:, :, None] * modes.variances)
+    # Once both modes are learned the decoder makes up for what their codes share.
+    rates = jnp.where(w[:, :, None] > w[:, None], jnp.maximum(rates, 0), 0)
+    grown = jnp.max(jnp.sum(rates, axis=0)) * (ts[1] - ts[0])
+    return Assumption(
+        "stable modes",
+        jnp.exp(grown) * jnp.maximum(meeting, jnp.finfo(w.dtype).eps),
+        SMALL,
+        "what misalignment (that of rounding at least) grows to, between a mode that is learned and one of a larger "
+        "regression coefficient that is not yet",
+        f"predict shorter times, or {_SIMULATE}",
     )
 
 
