@@ -22,4 +22,5 @@ from ._proca2025_transition import Proca2025Transition as Proca2025Transition
 from ._saxe2014_chaos import Saxe2014Chaos as Saxe2014Chaos
 from ._saxe2014_depth import Saxe2014Depth as Saxe2014Depth
 from ._saxe2014_modes import Saxe2014Modes as Saxe2014Modes
+from ._smekal2024_ssm import Smekal2024SSM as Smekal2024SSM
 from ._toml import dumps as dumps

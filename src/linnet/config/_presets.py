@@ -25,6 +25,7 @@ from ._proca2025_transition import Proca2025Transition
 from ._saxe2014_chaos import Saxe2014Chaos
 from ._saxe2014_depth import Saxe2014Depth
 from ._saxe2014_modes import Saxe2014Modes
+from ._smekal2024_ssm import Smekal2024SSM
 
 PRESETS = ("quick", "default", "paper")
 
@@ -47,6 +48,7 @@ STUDIES: dict[str, type] = {
         Proca2025Kernel,
         Proca2025Integration,
         Bordelon2025Integrate,
+        Smekal2024SSM,
         Advani2020Overtraining,
         Arora2018Acceleration,
         Pinson2023Frequency,
