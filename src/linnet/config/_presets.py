@@ -7,8 +7,8 @@ from typing import Any
 
 from ._advani2020_overtraining import Advani2020Overtraining
 from ._arora2018_acceleration import Arora2018Acceleration
-from ._dang2023_collapse import Dang2023Collapse
 from ._bordelon2025_integrate import Bordelon2025Integrate
+from ._dang2023_collapse import Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced
 from ._kleinman2024_critical import Kleinman2024Critical
 from ._kunin2024_rich import Kunin2024Rich

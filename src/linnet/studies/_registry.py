@@ -2,8 +2,8 @@
 
 from ._advani2020_overtraining import advani2020_overtraining
 from ._arora2018_acceleration import arora2018_acceleration
-from ._dang2023_collapse import dang2023_collapse
 from ._bordelon2025_integrate import bordelon2025_integrate
+from ._dang2023_collapse import dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced
 from ._kleinman2024_critical import kleinman2024_critical
 from ._kunin2024_rich import kunin2024_rich

@@ -123,7 +123,7 @@ def pair_eigenvalues(matrix: Float[Array, "2 2"]) -> Float[Array, "outlier=2 par
 @cite("bordelon2025dynamically")
 def plateau_length(
     decay: Any, *, amplitude: Any = 1.0, remaining: Any = 0.5, eigenvalue: Any = 0.0
-) -> Float[Array, ""]:
+) -> Float[Array, "..."]:
     r"""The learning time until a share of the loss is left, for a leaky integrator of small amplitude.
 
     With a read-in of norm 1 and a read-out that follows at once (which is so for $a^2 \ll c$), $k = 1 - \lambda$ obeys
@@ -151,5 +151,5 @@ def plateau_length(
     def integral(x: Array) -> Array:
         return x**3 / 3 + 2 * x**2 + 7 * x + 8 * jnp.log(x - 1)
 
-    found = decay**3 / jnp.asarray(amplitude, float) ** 2 * (integral(jnp.maximum(start / decay, end)) - integral(end))
-    return found
+    late = integral(jnp.maximum(start / decay, end)) - integral(end)
+    return decay**3 / jnp.asarray(amplitude, float) ** 2 * late
