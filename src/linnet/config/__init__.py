@@ -5,11 +5,12 @@ from ._arora2018_acceleration import Arora2018Acceleration as Arora2018Accelerat
 from ._bordelon2025_integrate import Bordelon2025Integrate as Bordelon2025Integrate
 from ._dang2023_collapse import Dang2023Collapse as Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced as Domine2025Balanced
+from ._easy_filter import EasyFilter as EasyFilter
 from ._kleinman2024_critical import Kleinman2024Critical as Kleinman2024Critical
 from ._kunin2024_rich import Kunin2024Rich as Kunin2024Rich
 from ._learn import LearnConfig as LearnConfig
-from ._littwin2024_jepa import Littwin2024Jepa as Littwin2024Jepa
 from ._lin2023_forgetting import Lin2023Forgetting as Lin2023Forgetting
+from ._littwin2024_jepa import Littwin2024Jepa as Littwin2024Jepa
 from ._phase import PhaseConfig as PhaseConfig
 from ._pinson2023_frequency import Pinson2023Frequency as Pinson2023Frequency
 from ._plain import from_plain as from_plain, to_plain as to_plain

@@ -36,12 +36,12 @@ class Dang2023Collapse:
     duration: float = 1000.0
     images: int = 30
     hidden: int = 96
-    features: int = 40
+    features: int = 64
     head: int = 3
     head_decay: float = 5e-3
     feature_decay: float = 1e-2
-    rate: float = 2e-3
-    steps: int = 4000
+    rate: float = 3e-3
+    steps: int = 5000
     seed: int = 0
 
     def __post_init__(self) -> None:

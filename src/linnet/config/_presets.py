@@ -10,11 +10,12 @@ from ._arora2018_acceleration import Arora2018Acceleration
 from ._bordelon2025_integrate import Bordelon2025Integrate
 from ._dang2023_collapse import Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced
+from ._easy_filter import EasyFilter
 from ._kleinman2024_critical import Kleinman2024Critical
 from ._kunin2024_rich import Kunin2024Rich
 from ._learn import LearnConfig
-from ._littwin2024_jepa import Littwin2024Jepa
 from ._lin2023_forgetting import Lin2023Forgetting
+from ._littwin2024_jepa import Littwin2024Jepa
 from ._pinson2023_frequency import Pinson2023Frequency
 from ._plain import from_plain
 from ._proca2025_integration import Proca2025Integration
@@ -42,6 +43,7 @@ STUDIES: dict[str, type] = {
         Lin2023Forgetting,
         Kleinman2024Critical,
         Dang2023Collapse,
+        EasyFilter,
         Proca2025Recency,
         Proca2025Stability,
         Proca2025Transition,

@@ -5,10 +5,11 @@ from ._arora2018_acceleration import arora2018_acceleration as arora2018_acceler
 from ._bordelon2025_integrate import bordelon2025_integrate as bordelon2025_integrate
 from ._dang2023_collapse import dang2023_collapse as dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced as domine2025_balanced
+from ._easy_filter import easy_filter as easy_filter
 from ._kleinman2024_critical import kleinman2024_critical as kleinman2024_critical
 from ._kunin2024_rich import kunin2024_rich as kunin2024_rich
-from ._littwin2024_jepa import littwin2024_jepa as littwin2024_jepa
 from ._lin2023_forgetting import lin2023_forgetting as lin2023_forgetting
+from ._littwin2024_jepa import littwin2024_jepa as littwin2024_jepa
 from ._phase import Axis as Axis, PhaseModel as PhaseModel, Quantity as Quantity, evaluate as evaluate
 from ._phases import PHASES as PHASES
 from ._pinson2023_frequency import pinson2023_frequency as pinson2023_frequency

@@ -5,10 +5,11 @@ from ._arora2018_acceleration import arora2018_acceleration
 from ._bordelon2025_integrate import bordelon2025_integrate
 from ._dang2023_collapse import dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced
+from ._easy_filter import easy_filter
 from ._kleinman2024_critical import kleinman2024_critical
 from ._kunin2024_rich import kunin2024_rich
-from ._littwin2024_jepa import littwin2024_jepa
 from ._lin2023_forgetting import lin2023_forgetting
+from ._littwin2024_jepa import littwin2024_jepa
 from ._pinson2023_frequency import pinson2023_frequency
 from ._proca2025_integration import proca2025_integration
 from ._proca2025_kernel import proca2025_kernel
@@ -32,6 +33,7 @@ STUDIES: dict[str, Study] = {
     "dang2023-collapse": dang2023_collapse,
     "lin2023-forgetting": lin2023_forgetting,
     "pinson2023-frequency": pinson2023_frequency,
+    "easy-filter": easy_filter,
     "proca2025-recency": proca2025_recency,
     "proca2025-stability": proca2025_stability,
     "proca2025-transition": proca2025_transition,
