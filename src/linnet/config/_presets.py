@@ -7,6 +7,7 @@ from typing import Any
 
 from ._advani2020_overtraining import Advani2020Overtraining
 from ._arora2018_acceleration import Arora2018Acceleration
+from ._brechet2023_generative import Brechet2023Generative
 from ._bordelon2025_integrate import Bordelon2025Integrate
 from ._dang2023_collapse import Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced
@@ -53,6 +54,7 @@ STUDIES: dict[str, type] = {
         Smekal2024SSM,
         Advani2020Overtraining,
         Arora2018Acceleration,
+        Brechet2023Generative,
         Pinson2023Frequency,
     )
 }

@@ -2,6 +2,7 @@
 
 from ._advani2020_overtraining import advani2020_overtraining
 from ._arora2018_acceleration import arora2018_acceleration
+from ._brechet2023_generative import brechet2023_generative
 from ._bordelon2025_integrate import bordelon2025_integrate
 from ._dang2023_collapse import dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced
@@ -25,6 +26,7 @@ from ._study import Study
 STUDIES: dict[str, Study] = {
     "advani2020-overtraining": advani2020_overtraining,
     "arora2018-acceleration": arora2018_acceleration,
+    "brechet2023-generative": brechet2023_generative,
     "bordelon2025-integrate": bordelon2025_integrate,
     "domine2025-balanced": domine2025_balanced,
     "kleinman2024-critical": kleinman2024_critical,
