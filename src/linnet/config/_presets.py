@@ -27,6 +27,7 @@ from ._proca2025_transition import Proca2025Transition
 from ._saxe2014_chaos import Saxe2014Chaos
 from ._saxe2014_depth import Saxe2014Depth
 from ._saxe2014_modes import Saxe2014Modes
+from ._task_structure_geometry import TaskStructureGeometry
 from ._smekal2024_ssm import Smekal2024SSM
 
 PRESETS = ("quick", "default", "paper")
@@ -53,6 +54,7 @@ STUDIES: dict[str, type] = {
         Bordelon2025Integrate,
         Smekal2024SSM,
         Advani2020Overtraining,
+        TaskStructureGeometry,
         Arora2018Acceleration,
         Brechet2023Generative,
         Pinson2023Frequency,

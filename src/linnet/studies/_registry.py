@@ -22,6 +22,7 @@ from ._saxe2014_depth import saxe2014_depth
 from ._saxe2014_modes import saxe2014_modes
 from ._smekal2024_ssm import smekal2024_ssm
 from ._study import Study
+from ._task_structure_geometry import task_structure_geometry
 
 STUDIES: dict[str, Study] = {
     "advani2020-overtraining": advani2020_overtraining,
@@ -41,6 +42,7 @@ STUDIES: dict[str, Study] = {
     "proca2025-transition": proca2025_transition,
     "proca2025-kernel": proca2025_kernel,
     "proca2025-integration": proca2025_integration,
+    "task-structure-geometry": task_structure_geometry,
     "saxe2014-depth": saxe2014_depth,
     "saxe2014-modes": saxe2014_modes,
     "saxe2014-chaos": saxe2014_chaos,
