@@ -8,6 +8,7 @@ from linnet import config, studies
 from linnet.studies._pinson2023_frequency import (
     WAVES,
     dominant_shares,
+    maps_of,
     passing,
     patterns,
     places,
@@ -42,6 +43,16 @@ def test_patterns_have_the_power_they_are_given(space, waves):
     np.testing.assert_allclose(
         power_shares(np.stack([dominant, rest]), space, waves), [[1, 1, 1], [0, 0, 0]], atol=1e-12
     )
+
+
+def test_maps_are_those_of_the_networks():
+    rng = np.random.default_rng(1)
+    filters, readout = rng.normal(size=(2, 3, 4, 3)), rng.normal(size=(2, 5, 3, 4, 3))
+    found = maps_of(filters, readout, 2)
+    for k, w, linear_map in zip(filters, readout, found):
+        image = rng.normal(size=(4, 3))
+        hidden = [np.sum(k * np.roll(image, (-i, -j), (0, 1)), axis=(1, 2)) for i in range(4) for j in range(3)]
+        np.testing.assert_allclose(linear_map @ image.ravel(), np.einsum("ocj,jc->o", w.reshape(5, 3, 12), hidden))
 
 
 def test_times_at_which_curves_pass():

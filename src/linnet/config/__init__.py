@@ -8,6 +8,7 @@ from ._dang2023_collapse import Dang2023Collapse as Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced as Domine2025Balanced
 from ._easy_filter import EasyFilter as EasyFilter
 from ._kleinman2024_critical import Kleinman2024Critical as Kleinman2024Critical
+from ._first_layer_energy import FirstLayerEnergy as FirstLayerEnergy
 from ._kunin2024_rich import Kunin2024Rich as Kunin2024Rich
 from ._learn import LearnConfig as LearnConfig
 from ._lin2023_forgetting import Lin2023Forgetting as Lin2023Forgetting

@@ -13,6 +13,7 @@ from ._dang2023_collapse import Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced
 from ._easy_filter import EasyFilter
 from ._kleinman2024_critical import Kleinman2024Critical
+from ._first_layer_energy import FirstLayerEnergy
 from ._kunin2024_rich import Kunin2024Rich
 from ._learn import LearnConfig
 from ._lin2023_forgetting import Lin2023Forgetting
@@ -58,6 +59,7 @@ STUDIES: dict[str, type] = {
         Arora2018Acceleration,
         Brechet2023Generative,
         Pinson2023Frequency,
+        FirstLayerEnergy,
     )
 }
 

@@ -78,6 +78,14 @@ def dominant_shares(rows: np.ndarray, space: tuple[int, ...], waves: tuple[tuple
     return sum(np.roll(share, -shift, axis=-1) for shift, share in enumerate(shares))
 
 
+def maps_of(filters: np.ndarray, readout: np.ndarray, dims: int) -> np.ndarray:
+    """The maps of linear convolutional networks: `"*batch channel *space"` and `"*batch out channel *space"`."""
+    axes = tuple(range(-dims, 0))
+    spectra = np.fft.fftn(np.expand_dims(filters, -dims - 2), axes=axes) * np.fft.fftn(readout, axes=axes)
+    found = np.fft.ifftn(spectra, axes=axes).real.sum(-dims - 1)
+    return found.reshape(*found.shape[:-dims], -1)
+
+
 def passing(ts: np.ndarray, curve: np.ndarray, level: float) -> float:
     """The first time at which a curve is above a level, between two times by a straight line; NaN if never."""
     above = np.flatnonzero(curve >= level)
@@ -165,7 +173,7 @@ def _classes(
 
     axes = {"problem": np.arange(config.seeds), "kind": np.arange(len(kinds)), "scale": scales}
     trained = learn.ensemble(make, ts, axes, key=key, observe=[learn.FrequencyStrengths(space)])
-    maps = np.asarray(jax.vmap(jax.vmap(jax.vmap(lambda net: net.end_to_end())))(trained.network))
+    maps = maps_of(np.asarray(trained.network.filters), np.asarray(trained.network.output_weights), len(space))
 
     predicted = theory.predict(*make(key, 0, 0, config.small)[:2], ts, theory=theory.FourierRace())
     gap = jnp.max(jnp.abs(predicted["frequency_strengths"] - trained["frequency_strengths"][0, 0, 0]))
@@ -218,7 +226,8 @@ def _dense(config: Pinson2023Frequency, images: np.ndarray, key: PRNGKey) -> xr.
 
     axes = {"problem": np.arange(len(images)), "kind": np.arange(images.shape[1])}
     trained = learn.ensemble(make, ts, axes, key=key)
-    maps = np.asarray(jax.vmap(jax.vmap(lambda net: net.end_to_end()))(trained.network))
+    first, last = map(np.asarray, trained.network.weights)
+    maps = last @ first
     least = np.swapaxes(np.linalg.pinv(images), -1, -2)
     gap = np.linalg.norm(maps - least, axis=(-2, -1)) / np.linalg.norm(least, axis=(-2, -1))
     strengths = np.asarray(trained["mode_strengths"])
@@ -388,11 +397,11 @@ def _plot_race(canvas: Canvas, sequences: xr.Dataset, single: xr.Dataset, config
     for index, (scale, marker) in enumerate(zip(single.scale.values, "os", strict=False)):
         colour, shares = COLOURS[index], single.share.values
         predicted, trained = (single[f"wave_{road}"].values[..., index] for road in ("predicted", "trained"))
-        right.plot(shares, predicted.mean(0), color=colour, label=f"weights of {scale:g}")
+        right.plot(shares, predicted.mean(0), color=colour, label=f"std {scale:g}")
         right.plot(np.repeat(shares[None], len(trained), 0), trained, marker, color=colour, markersize=3)
     right.plot([0, 1], [0, 1], color=GUIDE, linestyle="--", linewidth=1)
     right.set(xlabel="share of the power", ylabel="contribution of the wave", title="one pattern", xlim=(0, 1))
-    right.legend(loc="upper left", bbox_to_anchor=(0, 0.93))
+    right.legend(loc="lower right", bbox_to_anchor=(1.03, 0))
 
 
 def _plot_bias(canvas: Canvas, sequences: xr.Dataset, dense: xr.Dataset, hybrids: xr.Dataset) -> None:

@@ -8,6 +8,7 @@ from ._dang2023_collapse import dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced
 from ._easy_filter import easy_filter
 from ._kleinman2024_critical import kleinman2024_critical
+from ._first_layer_energy import first_layer_energy
 from ._kunin2024_rich import kunin2024_rich
 from ._lin2023_forgetting import lin2023_forgetting
 from ._littwin2024_jepa import littwin2024_jepa
@@ -31,6 +32,7 @@ STUDIES: dict[str, Study] = {
     "bordelon2025-integrate": bordelon2025_integrate,
     "domine2025-balanced": domine2025_balanced,
     "kleinman2024-critical": kleinman2024_critical,
+    "first-layer-energy": first_layer_energy,
     "kunin2024-rich": kunin2024_rich,
     "littwin2024-jepa": littwin2024_jepa,
     "dang2023-collapse": dang2023_collapse,
