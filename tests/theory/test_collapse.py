@@ -51,17 +51,19 @@ def minimise(y, decays, feature_decay, widths, bias, seed):
         return value, np.concatenate([slope.ravel() for slope in slopes])
 
     start = rng.normal(size=ends[-1])
-    options = {"maxiter": 3000, "ftol": 1e-15, "gtol": 1e-10}
+    options = {"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-9}
     found = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
     return found.fun, found.x[: ends[0]].reshape(shapes[0])
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.slow if case == "a bottleneck" else ()) for case in CASES]
+)
 def test_scipy_finds_the_same_minimum(case):
     task, depth, widths, bias = make(case)
     y, (_, counts, decays, feature_decay, *_) = np.asarray(task.y), CASES[case]
     best, features = min(
-        (minimise(y, decays, feature_decay, widths, bias, seed) for seed in range(3)), key=lambda found: found[0]
+        (minimise(y, decays, feature_decay, widths, bias, seed) for seed in range(2)), key=lambda found: found[0]
     )
     solution = solve(task, depth, width=min(widths), bias=bias)
     np.testing.assert_allclose(solution.loss, best, rtol=1e-7)
@@ -210,10 +212,9 @@ def test_features_and_classifiers_of_networks():
     head = nn.LinearHead(
         nn.MLP((3, 4), key=jr.key(2)), nn.DeepLinear((jnp.ones((2, 4)), jnp.ones((2, 2)))), jnp.ones(2)
     )
-    linear_chain = nn.DeepLinear((jnp.ones((4, 3)), jnp.ones((2, 4))))
-    for network in (mlp, head, linear_chain):
-        bias = {"MLP": lambda n: n.biases[-1], "LinearHead": lambda n: n.bias}.get(type(network).__name__, lambda n: 0)
-        read = nn.classifier(network) @ nn.last_features(network, x) + bias(network)
-        np.testing.assert_allclose(read, network(x), rtol=1e-12)
+    for network in (mlp, head):
+        bias = {"MLP": lambda n: n.biases[-1], "LinearHead": lambda n: n.bias}[type(network).__name__]
+        read, whole = eqx.filter_jit(lambda net: (nn.classifier(net) @ nn.last_features(net, x), net(x)))(network)
+        np.testing.assert_allclose(read + bias(network), whole, rtol=1e-12)
     with pytest.raises(ValueError, match="got a GRU"):
         nn.classifier(nn.GRU((2, 2, 2), key=jr.key(0)))
