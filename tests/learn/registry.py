@@ -73,6 +73,14 @@ def pathways(key, dtype):
     return nn.Pathways([deep(key, dtype), nn.fan_in(0.5)(nn.DeepLinear, (NUM_IN, NUM_OUT), key=key, dtype=dtype)])
 
 
+def quadratic(key, dtype):
+    return nn.QuadraticNetwork.random((NUM_IN, 4), 0.7, 0.5, key=key, dtype=dtype)
+
+
+def polynomial_task(dtype):
+    return tasks.PolynomialRegression.random(NUM_IN, 6, key=jr.key(1), dtype=dtype)
+
+
 def patch_filter(key, dtype):
     return nn.PatchFilter(jr.normal(key, (NUM_IN,), dtype))
 
@@ -108,6 +116,9 @@ OBSERVERS = {
     "singular values": (lambda dtype: learn.SingularValues(), linear_rnn, sequence_batch),
     "singular values, nonlinear": (lambda dtype: learn.SingularValues(), mlp, plain_split),
     "singular values of a weight": (lambda dtype: learn.SingularValues(1), linear_rnn, sequence_batch),
+    "polynomial test loss": (lambda dtype: learn.PolynomialTestLoss(), quadratic, polynomial_task),
+    "polynomial test loss, parts": (lambda dtype: learn.PolynomialTestLoss(True), quadratic, polynomial_task),
+    "label alignment": (lambda dtype: learn.LabelAlignment(), quadratic, polynomial_task),
     "pathway strengths": (lambda dtype: learn.PathwayStrengths(), pathways, plain_split),
     "balancedness": (lambda dtype: learn.Balancedness(), linear_rnn, sequence_batch),
     "weight norms": (lambda dtype: learn.WeightNorms(), gru, sequence_batch),

@@ -16,6 +16,7 @@ from ._observers_kernel import KernelDistance as KernelDistance
 from ._observers_map import ModeAlignment as ModeAlignment, SingularValues as SingularValues
 from ._observers_outliers import OutlierEigenvalues as OutlierEigenvalues, Overlaps as Overlaps
 from ._observers_pathways import PathwayStrengths as PathwayStrengths
+from ._observers_polynomial import LabelAlignment as LabelAlignment, PolynomialTestLoss as PolynomialTestLoss
 from ._observers_representation import (
     EffectiveRank as EffectiveRank,
     RepresentationAlignment as RepresentationAlignment,

@@ -48,6 +48,7 @@ from ._network import (
 )
 from ._patch_filter import PatchFilter as PatchFilter
 from ._pathways import Pathways as Pathways
+from ._quadratic_network import QuadraticNetwork as QuadraticNetwork
 from ._sample_loss import sample_loss as sample_loss
 from ._vanilla_rnn import VanillaRNN as VanillaRNN
 from ._weights import chained_weights as chained_weights, weight_matrices as weight_matrices

@@ -20,6 +20,11 @@ from ._moments import (
 )
 from ._parts import Fractions as Fractions
 from ._pathway_deficit import PathwayDeficit as PathwayDeficit
+from ._polynomial_regression import (
+    TEST_PARTS as TEST_PARTS,
+    HasPolynomial as HasPolynomial,
+    PolynomialRegression as PolynomialRegression,
+)
 from ._profiles import (
     AbstractProfile as AbstractProfile,
     Constant as Constant,

@@ -91,6 +91,11 @@ from ._mode_energy import (
 )
 from ._moment_flow import MomentFlow as MomentFlow
 from ._pathway_race import PathwayRace as PathwayRace
+from ._polynomial_grokking import (
+    PolynomialGrokking as PolynomialGrokking,
+    label_alignment as label_alignment,
+    polynomial_kernel as polynomial_kernel,
+)
 from ._predict import predict as predict
 from ._race import race as race, race_outcome as race_outcome
 from ._random_weights import expected_half_times as expected_half_times, expected_strengths as expected_strengths

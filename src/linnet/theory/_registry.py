@@ -13,6 +13,7 @@ from ._linear_rnn_modes import LinearRNNModes
 from ._linearized_flow import LinearizedFlow
 from ._moment_flow import MomentFlow
 from ._pathway_race import PathwayRace
+from ._polynomial_grokking import PolynomialGrokking
 from ._single_layer import SingleLayer
 from ._single_neuron import SingleNeuronFlow
 from ._small_initialization import SmallInitialization
@@ -39,6 +40,7 @@ THEORIES: tuple[AbstractTheory, ...] = (
     EndToEndFlow(),
     CovarianceFlow(),
     FourierRace(),
+    PolynomialGrokking(),
     LinearizedFlow(linear_networks=False),
     MomentFlow(),
 )
