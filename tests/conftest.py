@@ -8,6 +8,9 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Tests run hundreds of small programs once each: their time is compilation, and this halves it.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
+# As on the command line: batches of matrices are decomposed by threads that wait for others of the same pool.
+os.environ.setdefault("PJRT_NPROC", str(4 * max(os.cpu_count() or 1, 2)))
+
 import jax
 import jax.random as jr
 import matplotlib

@@ -32,16 +32,29 @@ def num_parts(members: int, bytes_of_params: int, mesh: Mesh | None) -> int:
     return min(members, cores * -(-members // (cores * widest)))
 
 
+def _has_spare_threads() -> bool:
+    """Whether XLA has more threads than programs that run at once.
+
+    Each decomposition of a batch of matrices holds a thread of XLA's pool while it waits for others of the same pool.
+    With one thread for each core, as many programs as cores wait for ever. `PJRT_NPROC` is the size of the pool.
+    """
+    asked = os.environ.get("PJRT_NPROC", "")
+    return asked.isdigit() and int(asked) >= 4 * num_cores()
+
+
 def run_side_by_side(run: Any, calls: Sequence[tuple]) -> list[Any]:
     """Calls a function of `eqx.filter_jit` with each tuple of arguments, all of one form, at the same time."""
     if len(calls) == 1:
         return [run(*calls[0])]
     # Compiled here, because each thread would compile it once more, and without this thread's settings of JAX (such as
     # the precision set by a context manager).
-    compiled = run.lower(*calls[0]).compile()
+    lowered = run.lower(*calls[0])
+    compiled = lowered.compile()
 
     def wait(arguments: tuple) -> Any:
         return jax.block_until_ready(compiled(*arguments))
 
+    if "lapack_" in lowered.as_text() and not _has_spare_threads():
+        return [wait(arguments) for arguments in calls]
     with ThreadPoolExecutor(min(len(calls), num_cores())) as pool:
         return list(pool.map(wait, calls))
