@@ -14,6 +14,7 @@ from ._domine2025_balanced import Domine2025Balanced
 from ._easy_filter import EasyFilter
 from ._kleinman2024_critical import Kleinman2024Critical
 from ._first_layer_energy import FirstLayerEnergy
+from ._kumar2024_grokking import Kumar2024Grokking
 from ._kunin2024_rich import Kunin2024Rich
 from ._learn import LearnConfig
 from ._lin2023_forgetting import Lin2023Forgetting
@@ -41,6 +42,7 @@ STUDIES: dict[str, type] = {
         Saxe2014Depth,
         Saxe2014Chaos,
         Domine2025Balanced,
+        Kumar2024Grokking,
         Kunin2024Rich,
         Littwin2024Jepa,
         Lin2023Forgetting,

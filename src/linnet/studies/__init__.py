@@ -9,6 +9,7 @@ from ._domine2025_balanced import domine2025_balanced as domine2025_balanced
 from ._easy_filter import easy_filter as easy_filter
 from ._kleinman2024_critical import kleinman2024_critical as kleinman2024_critical
 from ._first_layer_energy import first_layer_energy as first_layer_energy
+from ._kumar2024_grokking import kumar2024_grokking as kumar2024_grokking
 from ._kunin2024_rich import kunin2024_rich as kunin2024_rich
 from ._lin2023_forgetting import lin2023_forgetting as lin2023_forgetting
 from ._littwin2024_jepa import littwin2024_jepa as littwin2024_jepa

@@ -9,6 +9,7 @@ from ._domine2025_balanced import domine2025_balanced
 from ._easy_filter import easy_filter
 from ._kleinman2024_critical import kleinman2024_critical
 from ._first_layer_energy import first_layer_energy
+from ._kumar2024_grokking import kumar2024_grokking
 from ._kunin2024_rich import kunin2024_rich
 from ._lin2023_forgetting import lin2023_forgetting
 from ._littwin2024_jepa import littwin2024_jepa
@@ -33,6 +34,7 @@ STUDIES: dict[str, Study] = {
     "domine2025-balanced": domine2025_balanced,
     "kleinman2024-critical": kleinman2024_critical,
     "first-layer-energy": first_layer_energy,
+    "kumar2024-grokking": kumar2024_grokking,
     "kunin2024-rich": kunin2024_rich,
     "littwin2024-jepa": littwin2024_jepa,
     "dang2023-collapse": dang2023_collapse,
