@@ -22,6 +22,7 @@ from ._neural_collapse import (
     simplex_frame as simplex_frame,
     within_class_variability as within_class_variability,
 )
+from ._outliers import Outliers as Outliers, spectral_outliers as spectral_outliers
 from ._overlaps import OVERLAPS as OVERLAPS, overlaps as overlaps, overlaps_of as overlaps_of
 from ._patches import (
     energy_profile as energy_profile,
@@ -30,6 +31,7 @@ from ._patches import (
     patch_moments as patch_moments,
     patch_pixels as patch_pixels,
 )
+from ._phase_portrait import PhasePortrait as PhasePortrait, phase_portrait as phase_portrait
 from ._representations import (
     centred_kernel_alignment as centred_kernel_alignment,
     dissimilarity as dissimilarity,
