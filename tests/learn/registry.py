@@ -73,6 +73,11 @@ def pathways(key, dtype):
     return nn.Pathways([deep(key, dtype), nn.fan_in(0.5)(nn.DeepLinear, (NUM_IN, NUM_OUT), key=key, dtype=dtype)])
 
 
+def convolutional(key, dtype):
+    filters, readout = jr.normal(key, (2, 2), dtype), jr.normal(jr.fold_in(key, 1), (NUM_OUT, 2, NUM_IN - 1), dtype)
+    return nn.LinearCNN(filters, readout, circular=False)
+
+
 def quadratic(key, dtype):
     return nn.QuadraticNetwork.random((NUM_IN, 4), 0.7, 0.5, key=key, dtype=dtype)
 
@@ -87,11 +92,6 @@ def patch_filter(key, dtype):
 
 def filter_teacher(dtype):
     return tasks.FilterTeacher.correlated(jnp.arange(1, NUM_IN + 1, dtype=dtype), jnp.eye(2, dtype=dtype))
-
-
-def convolutional(key, dtype):
-    filters, readout = jr.normal(key, (2, 2), dtype), jr.normal(jr.fold_in(key, 1), (NUM_OUT, 2, NUM_IN - 1), dtype)
-    return nn.LinearCNN(filters, readout, circular=False)
 
 
 def probe(*shape):

@@ -31,9 +31,7 @@ NETWORKS = {
         jnp.linspace(-1, 1, NUM_OUT * HIDDEN, dtype=dtype).reshape(NUM_OUT, HIDDEN),
     ),
     "leaky linear rnn": lambda key, dtype: _init(nn.LeakyLinearRNN, SIZES, key=key, dtype=dtype),
-    "encoder decoder": lambda key, dtype: _init(
-        nn.EncoderDecoder, (NUM_IN, HIDDEN, 4, NUM_OUT), key=key, dtype=dtype
-    ),
+    "encoder decoder": lambda key, dtype: _init(nn.EncoderDecoder, (NUM_IN, HIDDEN, 4, NUM_OUT), key=key, dtype=dtype),
     "mlp": lambda key, dtype: nn.MLP(SIZES, key=key, dtype=dtype),
     "mlp without bias": lambda key, dtype: nn.MLP(SIZES, jnp.sin, use_bias=False, key=key, dtype=dtype),
     "vanilla rnn": lambda key, dtype: nn.VanillaRNN(SIZES, key=key, dtype=dtype),

@@ -2,13 +2,13 @@
 
 from ._advani2020_overtraining import Advani2020Overtraining as Advani2020Overtraining
 from ._arora2018_acceleration import Arora2018Acceleration as Arora2018Acceleration
-from ._brechet2023_generative import Brechet2023Generative as Brechet2023Generative
 from ._bordelon2025_integrate import Bordelon2025Integrate as Bordelon2025Integrate
+from ._brechet2023_generative import Brechet2023Generative as Brechet2023Generative
 from ._dang2023_collapse import Dang2023Collapse as Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced as Domine2025Balanced
 from ._easy_filter import EasyFilter as EasyFilter
-from ._kleinman2024_critical import Kleinman2024Critical as Kleinman2024Critical
 from ._first_layer_energy import FirstLayerEnergy as FirstLayerEnergy
+from ._kleinman2024_critical import Kleinman2024Critical as Kleinman2024Critical
 from ._kumar2024_grokking import Kumar2024Grokking as Kumar2024Grokking
 from ._kunin2024_rich import Kunin2024Rich as Kunin2024Rich
 from ._learn import LearnConfig as LearnConfig

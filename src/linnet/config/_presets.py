@@ -7,13 +7,13 @@ from typing import Any
 
 from ._advani2020_overtraining import Advani2020Overtraining
 from ._arora2018_acceleration import Arora2018Acceleration
-from ._brechet2023_generative import Brechet2023Generative
 from ._bordelon2025_integrate import Bordelon2025Integrate
+from ._brechet2023_generative import Brechet2023Generative
 from ._dang2023_collapse import Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced
 from ._easy_filter import EasyFilter
-from ._kleinman2024_critical import Kleinman2024Critical
 from ._first_layer_energy import FirstLayerEnergy
+from ._kleinman2024_critical import Kleinman2024Critical
 from ._kumar2024_grokking import Kumar2024Grokking
 from ._kunin2024_rich import Kunin2024Rich
 from ._learn import LearnConfig
@@ -29,8 +29,8 @@ from ._proca2025_transition import Proca2025Transition
 from ._saxe2014_chaos import Saxe2014Chaos
 from ._saxe2014_depth import Saxe2014Depth
 from ._saxe2014_modes import Saxe2014Modes
-from ._task_structure_geometry import TaskStructureGeometry
 from ._smekal2024_ssm import Smekal2024SSM
+from ._task_structure_geometry import TaskStructureGeometry
 
 PRESETS = ("quick", "default", "paper")
 
@@ -44,8 +44,8 @@ STUDIES: dict[str, type] = {
         Domine2025Balanced,
         Kumar2024Grokking,
         Kunin2024Rich,
-        Littwin2024Jepa,
         Lin2023Forgetting,
+        Littwin2024Jepa,
         Kleinman2024Critical,
         Dang2023Collapse,
         EasyFilter,

@@ -2,13 +2,13 @@
 
 from ._advani2020_overtraining import advani2020_overtraining as advani2020_overtraining
 from ._arora2018_acceleration import arora2018_acceleration as arora2018_acceleration
-from ._brechet2023_generative import brechet2023_generative as brechet2023_generative
 from ._bordelon2025_integrate import bordelon2025_integrate as bordelon2025_integrate
+from ._brechet2023_generative import brechet2023_generative as brechet2023_generative
 from ._dang2023_collapse import dang2023_collapse as dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced as domine2025_balanced
 from ._easy_filter import easy_filter as easy_filter
-from ._kleinman2024_critical import kleinman2024_critical as kleinman2024_critical
 from ._first_layer_energy import first_layer_energy as first_layer_energy
+from ._kleinman2024_critical import kleinman2024_critical as kleinman2024_critical
 from ._kumar2024_grokking import kumar2024_grokking as kumar2024_grokking
 from ._kunin2024_rich import kunin2024_rich as kunin2024_rich
 from ._lin2023_forgetting import lin2023_forgetting as lin2023_forgetting

@@ -2,13 +2,13 @@
 
 from ._advani2020_overtraining import advani2020_overtraining
 from ._arora2018_acceleration import arora2018_acceleration
-from ._brechet2023_generative import brechet2023_generative
 from ._bordelon2025_integrate import bordelon2025_integrate
+from ._brechet2023_generative import brechet2023_generative
 from ._dang2023_collapse import dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced
 from ._easy_filter import easy_filter
-from ._kleinman2024_critical import kleinman2024_critical
 from ._first_layer_energy import first_layer_energy
+from ._kleinman2024_critical import kleinman2024_critical
 from ._kumar2024_grokking import kumar2024_grokking
 from ._kunin2024_rich import kunin2024_rich
 from ._lin2023_forgetting import lin2023_forgetting
@@ -37,9 +37,9 @@ STUDIES: dict[str, Study] = {
     "kumar2024-grokking": kumar2024_grokking,
     "kunin2024-rich": kunin2024_rich,
     "littwin2024-jepa": littwin2024_jepa,
-    "dang2023-collapse": dang2023_collapse,
-    "lin2023-forgetting": lin2023_forgetting,
     "pinson2023-frequency": pinson2023_frequency,
+    "lin2023-forgetting": lin2023_forgetting,
+    "dang2023-collapse": dang2023_collapse,
     "easy-filter": easy_filter,
     "proca2025-recency": proca2025_recency,
     "proca2025-stability": proca2025_stability,

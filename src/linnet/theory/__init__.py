@@ -27,15 +27,15 @@ from ._filter_rates import (
     recovery_bound as recovery_bound,
 )
 from ._filter_recovery import FilterRecovery as FilterRecovery, filter_overlap as filter_overlap
-from ._forgetting import (
-    ForgettingFormula as ForgettingFormula,
-    expected_forgetting as expected_forgetting,
-    forgetting_weights as forgetting_weights,
-)
 from ._first_layer_energy import (
     FirstLayerEnergy as FirstLayerEnergy,
     energy_from_images as energy_from_images,
     energy_from_patches as energy_from_patches,
+)
+from ._forgetting import (
+    ForgettingFormula as ForgettingFormula,
+    expected_forgetting as expected_forgetting,
+    forgetting_weights as forgetting_weights,
 )
 from ._fourier_race import FourierRace as FourierRace, frequency_rates as frequency_rates
 from ._frequency_modes import FrequencyModes as FrequencyModes, PoleFlow as PoleFlow
