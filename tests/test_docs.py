@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -12,7 +14,12 @@ import linnet as ln
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(DOCS.glob("*.md")),
+    *sorted((DOCS / "theory").glob("*.md")),
+]
 #: Pages whose Python blocks are whole programs.
 RUNNABLE = [ROOT / "README.md", DOCS / "index.md", DOCS / "conventions.md"]
 
@@ -68,17 +75,31 @@ def test_every_room_has_an_api_page():
         assert f'"api/{page}.md"' in navigation, f"docs/api/{page}.md is not in the navigation of zensical.toml."
 
 
-def test_every_theory_has_a_note_and_a_row():
-    """A theory is documented where it is explained and where it is chosen."""
-    for page in ("theory.md", "choose.md"):
-        text = (DOCS / page).read_text(encoding="utf-8")
-        for name, value in vars(ln.theory).items():
-            if (
-                isinstance(value, type)
-                and issubclass(value, ln.theory.AbstractTheory)
-                and not name.startswith("Abstract")
-            ):
-                assert f"`{name}`" in text, f"docs/{page} says nothing about the theory {name}."
+def theories():
+    """The names of all theories that the room exports."""
+    base = ln.theory.AbstractTheory
+    found = [name for name, value in vars(ln.theory).items() if isinstance(value, type) and issubclass(value, base)]
+    return [name for name in found if not name.startswith("Abstract")]
+
+
+def test_every_theory_has_a_page_and_a_row():
+    """A theory is documented where it is explained, with what it assumes, and where it is chosen."""
+    pages = {page.name: page.read_text(encoding="utf-8") for page in (DOCS / "theory").glob("*.md")}
+    choose = (DOCS / "how-to-choose.md").read_text(encoding="utf-8")
+    navigation = (ROOT / "zensical.toml").read_text(encoding="utf-8")
+    for name in theories():
+        assert f"`{name}`" in choose, f"docs/how-to-choose.md has no row for the theory {name}."
+        block = f"<!-- assumptions: {name} -->"
+        assert any(block in text for text in pages.values()), f"No page of docs/theory has the block `{block}`."
+    for page in pages:
+        assert f'"theory/{page}"' in navigation, f"docs/theory/{page} is not in the navigation of zensical.toml."
+
+
+def test_pages_say_what_theories_assume():
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "theory_pages.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_every_convention_has_a_row():
