@@ -181,6 +181,7 @@ def test_kunin_layerwise_rates():
     assert_close(eta_w * np.sum(last_a**2) - eta_a * np.sum(last_w**2), eta_w * a**2 - eta_a * w @ w, "ode")
 
 
+@pytest.mark.slow
 def test_bordelon_integral():
     """The scalar ODEs of the integral by SciPy; linnet's sampled loss approaches them in proportion to the step."""
     leak, start_v, start_w, end = 0.7, 0.5, 0.1, 3.0

@@ -9,15 +9,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-#: The one that `make test` runs too: it draws the README's figure.
-FIRST = "readme_figure"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "example",
-    [pytest.param(path, id=path.stem, marks=[] if path.stem == FIRST else pytest.mark.slow) for path in EXAMPLES],
-)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_example(example, tmp_path):
     assert len(example.read_text(encoding="utf-8").splitlines()) <= 60, "An example is at most 60 lines."
     gallery = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")

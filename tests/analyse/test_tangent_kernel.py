@@ -53,6 +53,7 @@ def test_mlp_kernel_by_finite_differences(key):
     assert_close(analyse.tangent_kernel(net, xs).reshape(6, 6), jacobian @ jacobian.T, "finite_difference")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", [nn.apply, nn.apply_last])
 def test_recurrent_kernel_at_all_steps_and_at_the_last(key, output):
     net, xs = nn.GRU((2, 4, 2), key=key), draw(5, 6, 2)

@@ -111,6 +111,7 @@ def ensemble(checkpointer, members=3, records=12):
     )
 
 
+@pytest.mark.slow
 def test_ensemble_resumes_bit_identically_over_members_and_records():
     memory = Memory()
     expected = bits(ensemble(memory))

@@ -31,6 +31,7 @@ def sequences(num=60, steps=4):
     return tasks.Batch(xs - xs.mean(0), (xs - xs.mean(0)).sum(1))
 
 
+@pytest.mark.slow
 def test_strengths_by_the_best_map_are_those_of_the_map_itself(key):
     """An MLP with the identity for activation is a deep linear network; only the way to its modes differs."""
     batch, net = regression(), nn.MLP((4, 5, 3), identity, use_bias=False, key=key)
@@ -41,6 +42,7 @@ def test_strengths_by_the_best_map_are_those_of_the_map_itself(key):
         assert_close(fitted[name], own[name], "ode")
 
 
+@pytest.mark.slow
 def test_strengths_over_sequences_by_the_best_map(key):
     batch = sequences()
     net = nn.VanillaRNN((2, 4, 2), identity, use_bias=False, key=key)

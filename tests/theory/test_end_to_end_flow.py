@@ -236,6 +236,7 @@ def test_refusals_are_sentences():
         T.implicit_preconditioner(jnp.ones((3, 4)), jnp.ones((3, 4)), 0)
 
 
+@pytest.mark.slow
 def test_float32_and_members():
     rng = np.random.default_rng(10)
     xx, yx, yy = reference.white_task(rng, 4, 3)

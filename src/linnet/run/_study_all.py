@@ -81,7 +81,8 @@ def run_studies(
 
 def default_jobs() -> int:
     """One process for each core, as far as memory goes."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    cores = (os.cpu_count() or 1) if affinity is None else len(affinity(0))
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (ValueError, OSError, AttributeError):

@@ -13,8 +13,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure as Canvas
 
-from .. import SquaredError, learn, nn, tasks, theory
+from .. import learn, nn, tasks, theory
 from .._cite import cite
+from .._loss import SquaredError
 from .._types import PRNGKey
 from ..config import Smekal2024SSM
 from ..report import COLOURS, GUIDE, draw
