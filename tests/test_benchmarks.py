@@ -31,6 +31,7 @@ def problem():
     return make_problem(TINY)
 
 
+@pytest.mark.slow
 def test_linnet_takes_the_path_of_gradient_descent(problem):
     expected = descend(problem)
     assert expected[0, -1] < 0.9 * expected[0, 0]

@@ -118,6 +118,7 @@ def test_advani_flow_and_errors():
     assert_close(convention.from_loss(run["loss"]), errors, "ode")
 
 
+@pytest.mark.slow
 def test_smekal_frequency_sums():
     """Their closed form u(t) from sums over DFT frequencies, against linnet's sums over steps."""
     length, decay, tau = 64, 0.5, 4.0

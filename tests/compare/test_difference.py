@@ -29,6 +29,7 @@ def test_the_second_is_interpolated_to_the_first_within_its_range():
     np.testing.assert_allclose(found.relative["loss"], 0.25 / 2.25, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_half_times_are_compared():
     task, ts = _task(), np.linspace(0, 10, 2001)
     curves = [1 / (1 + np.exp(-4 * (ts[:, None] - shift))) for shift in (np.array([3.0, 5.0]), np.array([3.3, 5.0]))]

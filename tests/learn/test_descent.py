@@ -181,6 +181,7 @@ def test_a_task_gives_fresh_samples_in_every_step():
     assert_close(exact["first_weights"][:, 0, 0], expected, "exact")
 
 
+@pytest.mark.slow
 def test_a_nonlinear_network_learns_from_fresh_samples_and_records_a_fixed_loss():
     net = ln.nn.MLP((1, 8, 1), key=jr.key(0), dtype=jnp.float32)
     rule, ts = ln.learn.Descent(0.05, batch_size=16), np.linspace(0, 15, 31)

@@ -73,6 +73,7 @@ def test_balance_is_conserved_by_the_flow_and_not_by_large_steps(key):
     assert np.max(np.abs(steps - steps[0])) > 1e-3
 
 
+@pytest.mark.slow
 def test_kernel_of_equal_aligned_modes_only_grows(key):
     """With one strength for all modes of an isotropic task the kernel is only rescaled; with two it turns."""
     moved = []

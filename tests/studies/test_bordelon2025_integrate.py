@@ -49,7 +49,7 @@ def test_bulks_have_their_radius():
 
 @pytest.mark.slow
 def test_a_small_study_holds():
-    settings = config.load("bordelon2025-integrate", "quick", seeds=1, timescales=(4.0, 8.0))
+    settings = config.load("bordelon2025-integrate", "quick", seeds=1)
     found = studies.STUDIES["bordelon2025-integrate"](settings, key=jr.key(1))
     assert found.hold, [claim for claim in found.claims if not claim.holds]
     assert sum(claim.control for claim in found.claims) >= 4

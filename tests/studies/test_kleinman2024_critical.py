@@ -29,7 +29,7 @@ def test_the_hidden_error_is_that_of_hidden_entries():
 
 @pytest.mark.slow
 def test_a_small_study_holds():
-    settings = config.load("kleinman2024-critical", "quick", depths=(1, 3), seeds=2, size=12, first_rank=3)
+    settings = config.load("kleinman2024-critical", "quick", depths=(1, 3), seeds=2)
     found = studies.STUDIES["kleinman2024-critical"](settings, key=jr.key(1))
     assert [claim for claim in found.claims if not claim.holds] == []
     assert sum(claim.control for claim in found.claims) == 6

@@ -107,6 +107,7 @@ def test_reversal_from_the_separatrix():
     assert_close(T.balanced_representations(free, task, np.array([0.0, 200.0])).maps[1], yx, "closed_form")
 
 
+@pytest.mark.slow
 def test_riccati_flow_of_any_symmetric_matrix():
     """Against the formula with matrix exponentials, where that is well-conditioned."""
     rng = np.random.default_rng(4)

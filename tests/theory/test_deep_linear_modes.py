@@ -82,6 +82,7 @@ def test_hidden_vectors_of_one_mode_need_not_be_parallel():
     check([0.4 * first, 0.4 * last], xx, yx, yy)
 
 
+@pytest.mark.slow
 def test_degenerate_modes_and_modes_without_singular_value():
     rng = np.random.default_rng(4)
     basis = reference.orthonormal(rng, 4, 4)

@@ -59,6 +59,7 @@ def test_kernel_is_that_of_the_jacobian(every_step, hidden, keys):
     assert_close(kernel, empirical, "exact")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every_step", [False, True])
 @pytest.mark.parametrize("hidden", [2, 40])
 def test_kernel_in_blocks_and_either_order_of_sums(every_step, hidden, keys, monkeypatch):

@@ -93,6 +93,7 @@ def test_a_race_is_the_flow_of_all_weights(depths, window, held, silent):
     assert_close(found["loss"], losses, "ode")
 
 
+@pytest.mark.slow
 def test_both_roads_agree_where_a_deficit_takes_one_mode():
     rng = np.random.default_rng(5)
     moments, left, right = problem(rng)

@@ -72,7 +72,7 @@ def product_of(weights: list[np.ndarray]) -> np.ndarray:
 
 
 @eqx.filter_jit
-def _solve(counts: Array, decay: Array, feature_decay: Array, depth: int, bias: bool) -> Any:
+def _solve(counts: Array, decay: Any, feature_decay: Any, depth: int, bias: bool) -> Any:
     """The predicted minima for many class sizes at once."""
 
     def one(counts: Array) -> Any:

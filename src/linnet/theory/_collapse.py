@@ -45,7 +45,7 @@ class CollapseSolution(eqx.Module):
     bias: Float[Array, " out"] | None
 
     @property
-    def active(self) -> Bool[Array, " direction"]:
+    def active(self) -> Bool[Array, "*member direction"]:
         """Which directions survive."""
         return self.strengths > 0
 

@@ -58,12 +58,12 @@ class RecoveryBound(eqx.Module):
         exclusive: $L$, the largest second moment of patches that the filter alone sees; smooth inputs keep it small.
     """
 
-    shared: Float[Array, ""]
-    cross: Float[Array, ""]
-    exclusive: Float[Array, ""]
+    shared: Float[Array, "*filter"]
+    cross: Float[Array, "*filter"]
+    exclusive: Float[Array, "*filter"]
 
     @property
-    def rate(self) -> Float[Array, ""]:
+    def rate(self) -> Float[Array, "*filter"]:
         r"""$\gamma - L_\times$: the distance to the teacher falls at this rate or faster (if it is above 0)."""
         return self.shared - self.cross
 
