@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from linnet import config, studies
+from linnet import analyse, config, studies
 from linnet.studies._arora2018_acceleration import (
     ObservedError,
-    effective_rank,
     least_power_loss,
     step_of_layers,
     steps_to,
@@ -54,7 +53,7 @@ def test_effective_rank_and_steps():
     equal = (left[:, :3] * 0.2) @ right[:3]
     uneven = (left[:, :2] * np.array([0.75, 0.25])) @ right[:2]
     entropy = -0.75 * np.log(0.75) - 0.25 * np.log(0.25)
-    np.testing.assert_allclose(effective_rank(np.stack([equal, uneven])), [3, np.exp(entropy)], rtol=1e-10)
+    np.testing.assert_allclose(analyse.effective_rank(jnp.stack([equal, uneven])), [3, np.exp(entropy)], rtol=1e-10)
     losses = np.array([[[5.0, 2.0, 1.2, 1.03], [5.0, 3.0, 2.0, 1.5], [5.0, np.nan, np.nan, np.nan]]])
     np.testing.assert_array_equal(steps_to(losses, np.array([1.0]), 0.1), [[2, np.inf, np.inf]])
 

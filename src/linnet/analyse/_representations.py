@@ -69,21 +69,21 @@ def representational_similarity(
 
 
 @cite("roy2007effective")
-def effective_rank(matrix: Float[Array, "row column"]) -> Float[Array, ""]:
+def effective_rank(matrix: Float[Array, "*batch row column"]) -> Float[Array, "*batch"]:
     r"""The effective rank $\exp(-\sum_i p_i \ln p_i)$ with $p_i = \sigma_i / \sum_j \sigma_j$.
 
     Between 1 and the rank; $k$ for $k$ equal singular values.
 
     Args:
-        matrix: weights, an end-to-end map, or a representation.
+        matrix: weights, an end-to-end map, or a representation; or many of one shape.
 
     Returns:
         The rank; 0 of a matrix of zeros.
     """
     values = jnp.linalg.svd(matrix, compute_uv=False)
-    total = jnp.sum(values)
-    parts = values / jnp.where(total > 0, total, 1)
-    entropy = -jnp.sum(jnp.where(parts > 0, parts * jnp.log(jnp.where(parts > 0, parts, 1)), 0))
+    total = jnp.sum(values, axis=-1)
+    parts = values / jnp.where(total > 0, total, 1)[..., None]
+    entropy = -jnp.sum(jnp.where(parts > 0, parts * jnp.log(jnp.where(parts > 0, parts, 1)), 0), axis=-1)
     return jnp.where(total > 0, jnp.exp(entropy), 0)
 
 

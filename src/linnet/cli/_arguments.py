@@ -23,13 +23,19 @@ class Output:
     debug: bool = False
 
 
-# The settings without their checks: tyro would wrap a failed check in its own words, LearnConfig's sentence is better.
-Settings: Any = dataclasses.make_dataclass(
-    "Settings",
-    [(field.name, field.type, dataclasses.field(default=field.default)) for field in dataclasses.fields(LearnConfig)],
-    namespace={"__doc__": LearnConfig.__doc__},
-    frozen=True,
-)
+def _unchecked(name: str, config: Any, *left_out: str) -> Any:
+    # Without their checks: tyro would wrap a failed check in its own words, and the config's sentence is better.
+    fields = [field for field in dataclasses.fields(config) if field.name not in left_out]
+    return dataclasses.make_dataclass(
+        name,
+        [(field.name, field.type, dataclasses.field(default=field.default)) for field in fields],
+        namespace={"__doc__": config.__doc__},
+        frozen=True,
+    )
+
+
+Settings: Any = _unchecked("Settings", LearnConfig)
+PhaseSettings: Any = _unchecked("PhaseSettings", PhaseConfig, "study", "preset")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,18 +82,6 @@ class Study:
     resume: bool = False
     force: bool = False
     output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
-
-
-PhaseSettings: Any = dataclasses.make_dataclass(
-    "PhaseSettings",
-    [
-        (field.name, field.type, dataclasses.field(default=field.default))
-        for field in dataclasses.fields(PhaseConfig)
-        if field.name not in ("study", "preset")
-    ],
-    namespace={"__doc__": PhaseConfig.__doc__},
-    frozen=True,
-)
 
 
 @dataclasses.dataclass(frozen=True)

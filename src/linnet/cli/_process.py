@@ -1,16 +1,15 @@
 """What the command line sets up for its own process: float64, and progress bars on standard error."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterator
+
+from .._cores import ask_for_threads
 
 
 def prepare() -> None:
     """Switches JAX to float64, in which theories are compared. No other part of linnet touches a setting of JAX."""
-    # More threads than cores, because those that decompose batches of matrices wait for others of the same pool, and
-    # networks that are trained side by side would wait for each other for ever.
-    os.environ.setdefault("PJRT_NPROC", str(4 * max(os.cpu_count() or 1, 2)))
+    ask_for_threads()
     import jax
 
     jax.config.update("jax_enable_x64", True)

@@ -1,6 +1,5 @@
 """Parts of a group of members that run side by side on the cores of a CPU."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,14 +7,10 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
+from .._cores import has_spare_threads, num_cores
+
 #: Bytes of parameters in one part: with gradients and intermediate results it then stays in a core's own cache.
 _CACHE = 192 * 1024
-
-
-def num_cores() -> int:
-    """The cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return max(1, (os.cpu_count() or 1) if affinity is None else len(affinity(0)))
 
 
 def num_parts(members: int, bytes_of_params: int, mesh: Mesh | None) -> int:
@@ -32,16 +27,6 @@ def num_parts(members: int, bytes_of_params: int, mesh: Mesh | None) -> int:
     return min(members, cores * -(-members // (cores * widest)))
 
 
-def _has_spare_threads() -> bool:
-    """Whether XLA has more threads than programs that run at once.
-
-    Each decomposition of a batch of matrices holds a thread of XLA's pool while it waits for others of the same pool.
-    With one thread for each core, as many programs as cores wait for ever. `PJRT_NPROC` is the size of the pool.
-    """
-    asked = os.environ.get("PJRT_NPROC", "")
-    return asked.isdigit() and int(asked) >= 4 * num_cores()
-
-
 def run_side_by_side(run: Any, calls: Sequence[tuple]) -> list[Any]:
     """Calls a function of `eqx.filter_jit` with each tuple of arguments, all of one form, at the same time."""
     if len(calls) == 1:
@@ -54,7 +39,8 @@ def run_side_by_side(run: Any, calls: Sequence[tuple]) -> list[Any]:
     def wait(arguments: tuple) -> Any:
         return jax.block_until_ready(compiled(*arguments))
 
-    if "lapack_" in lowered.as_text() and not _has_spare_threads():
+    # Each decomposition of a batch of matrices holds a thread of XLA's pool while it waits for others of that pool.
+    if "lapack_" in lowered.as_text() and not has_spare_threads():
         return [wait(arguments) for arguments in calls]
     with ThreadPoolExecutor(min(len(calls), num_cores())) as pool:
         return list(pool.map(wait, calls))

@@ -3,14 +3,11 @@
 import base64
 import html
 import os
-import string
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from .._version import __version__
-from ._page import FOLDER, write_page
+from ._page import FOLDER, page_html, write_page
 from ._study import claims_table
 from ._table import Table, table_html
 
@@ -35,9 +32,7 @@ def write_gallery(path: str | os.PathLike, summaries: Sequence[Mapping[str, Any]
     parts += [_study(entry, path.parent) for entry in summaries]
     if command:
         parts.append(f"<h2>How to reproduce</h2><pre><code>{html.escape(command)}</code></pre>")
-    template = string.Template(resources.files("linnet.report").joinpath("template.html").read_text(encoding="utf-8"))
-    text = template.substitute(title="Studies", kind="linnet study all", version=__version__, body="\n".join(parts))
-    return write_page(path, text)
+    return write_page(path, page_html("Studies", "linnet study all", parts))
 
 
 def _overview(summaries: Sequence[Mapping[str, Any]]) -> Table:

@@ -98,9 +98,14 @@ def report_html(content: ReportContent) -> str:
     parts.append(_section("How to reproduce", _reproduce(content)))
     if content.citations:
         parts.append(_section("Citations", _citations(content.citations)))
+    return page_html(content.title, content.kind, parts)
+
+
+def page_html(title: str, kind: str, parts: Sequence[str]) -> str:
+    """A page of these parts, each HTML, under a title and above it what kind of page it is."""
     template = string.Template(resources.files("linnet.report").joinpath("template.html").read_text(encoding="utf-8"))
     return template.substitute(
-        title=html.escape(content.title), kind=html.escape(content.kind), version=__version__, body="\n".join(parts)
+        title=html.escape(title), kind=html.escape(kind), version=__version__, body="\n".join(parts)
     )
 
 

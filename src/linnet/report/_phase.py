@@ -83,7 +83,8 @@ class PhaseDiagram:
 
     def gaps(self) -> tuple[float, float]:
         """The median and the largest gap over all points that have one; NaN where none has."""
-        gap = self.gap()[np.isfinite(self.gap())]
+        gap = self.gap()
+        gap = gap[np.isfinite(gap)]
         return (float(np.median(gap)), float(np.max(gap))) if gap.size else (float("nan"), float("nan"))
 
     def answer(self) -> str:

@@ -80,7 +80,7 @@ def _execute(run: store.RunFolder, plan: Plan, command: str, progress: Progress)
     }
     simulated, predicted = roads["simulated"], roads["predicted"]
     groups = {"/simulation": simulated, "/theory": predicted, "/difference": simulated - predicted}
-    store.write_data(run, xr.DataTree.from_dict(groups))
+    path = store.write_data(run, xr.DataTree.from_dict(groups))
     run.write(store.CITATIONS, bibliography(citations(studies.STUDIES[plan.config.study])))
     gaps = diagram.gaps()
     summary = {
@@ -105,7 +105,7 @@ def _execute(run: store.RunFolder, plan: Plan, command: str, progress: Progress)
         "run": str(run.path),
         "report": str(run.path / "report" / "index.html"),
         "figure": str(run.path / "report" / "figures" / "phase.svg"),
-        "data": str(run.path / "data.nc"),
+        "data": str(path),
     }
     progress("writing the report", 0, 0)
     summary = finite(summary)

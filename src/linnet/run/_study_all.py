@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import config as configs
+from .._cores import num_cores
 from ._study import run_study
 
 Progress = Callable[[str, int, int], None]
@@ -81,8 +82,7 @@ def run_studies(
 
 def default_jobs() -> int:
     """One process for each core, as far as memory goes."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    cores = (os.cpu_count() or 1) if affinity is None else len(affinity(0))
+    cores = num_cores()
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (ValueError, OSError, AttributeError):

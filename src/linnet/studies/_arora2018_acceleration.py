@@ -11,7 +11,7 @@ import xarray as xr
 from jaxtyping import Array, Float
 from matplotlib.figure import Figure as Canvas
 
-from .. import learn, nn, tasks, theory
+from .. import analyse, learn, nn, tasks, theory
 from .._cite import cite
 from .._loss import AbstractLoss, LpLoss
 from .._types import PRNGKey
@@ -33,13 +33,6 @@ class ObservedError(AbstractLoss):
         self, prediction: Float[Array, "*step out"], target: Float[Array, "*step out"]
     ) -> Float[Array, "*step"]:
         return 0.5 * jnp.sum(jnp.where(target != 0, prediction - target, 0) ** 2, axis=-1)
-
-
-def effective_rank(matrix: np.ndarray) -> np.ndarray:
-    """The exponential of the entropy of the singular values as shares, `"*batch row column"` to `"*batch"`."""
-    values = np.linalg.svd(matrix, compute_uv=False)
-    shares = values / np.sum(values, axis=-1, keepdims=True)
-    return np.exp(-np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=-1))
 
 
 def least_power_loss(x: np.ndarray, y: np.ndarray, power: int) -> float:
@@ -196,8 +189,8 @@ def _complete(config: Arora2018Acceleration, rng: np.random.Generator, key: PRNG
     error = np.sqrt(np.sum(hidden * (found - truth[:, None]) ** 2, axis=(-2, -1)))
     error = error / np.sqrt(np.sum(hidden * truth[:, None] ** 2, axis=(-2, -1)))
     dims = ("depth", "problem", "strength")
-    variables = {"error": (dims, error), "effective_rank": (dims, effective_rank(found)),
-                 "true_rank": (("problem",), effective_rank(truth))}  # fmt: skip
+    ranks, true_ranks = (np.asarray(analyse.effective_rank(jnp.asarray(matrices))) for matrices in (found, truth))
+    variables = {"error": (dims, error), "effective_rank": (dims, ranks), "true_rank": (("problem",), true_ranks)}
     return xr.Dataset(variables, {"depth": list(depths), "strength": strengths}), gap
 
 

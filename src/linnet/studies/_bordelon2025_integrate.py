@@ -21,8 +21,7 @@ from ..config import Bordelon2025Integrate
 from ..report import COLOURS, GUIDE, draw
 from ._study import Claim, Findings, silent
 
-#: Members that are trained together: one, because the stiffest of several decides the steps of all, and because the
-#: linear solves of two that run side by side on two cores can wait for each other for ever (XLA on CPUs).
+#: Members that are trained together: one, because the stiffest of several decides the steps of all.
 TOGETHER = 1
 
 #: The explicit solver of the reduced equations: no timescale here is so long that it would need another.

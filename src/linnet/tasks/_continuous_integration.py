@@ -37,9 +37,6 @@ class ContinuousIntegration(AbstractSetting):
     $Q P - a\,\mathrm{Re}\,(R^\top v)(R u)^\top$ with $A^\top Q + Q A + v v^\top = 0$. The same task in time steps is
     `WhiteNoiseIntegration`.
 
-    Ensembles of some dozen hidden units want `members_per_chunk=1`: members that ran side by side have been seen to
-    wait for each other for ever in XLA's thread pool on two cores.
-
     Args:
         decay: $c$, one over the timescale of the target.
         frequency: $\omega$, in radians per unit of time.

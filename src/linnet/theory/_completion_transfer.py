@@ -3,17 +3,14 @@
 from typing import Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .. import nn, tasks
 from .._cite import cite
 from .._loss import AbstractLoss
-from .._ode import solve_ode
 from .._rule import AbstractRule, GradientFlow
 from .._trajectory import Trajectory
-from ._end_to_end_flow import balanced_layers, finest_tolerances, map_rank, resolved_map
-from ._implicit_preconditioner import preconditioned
+from ._product_flow import balanced_layers, product_flow, resolved_map
 from ._theory import AbstractTheory, Assumption
 
 
@@ -48,26 +45,12 @@ class TransferFlow(AbstractTheory):
         return balanced_layers(network, other), resolved_map(network, other)
 
     def solve(self, network: Any, task: Any, ts: Float[Array, " time"]) -> Trajectory:
-        depth, initial = network.depth, network.end_to_end()
-        rank = map_rank(network)
+        def record(linear_map: Array, singular_values: Array) -> dict[str, Array]:
+            return {"loss": task.loss(nn.DeepLinear((linear_map,))), "singular_values": singular_values}
 
-        def of_rank(linear_map: Array) -> tuple[tuple[Array, Array, Array], Array]:
-            left, values, right_t = jnp.linalg.svd(linear_map, full_matrices=False)
-            # What rounding adds beyond the conserved rank would grow.
-            values = values if depth == 1 else jnp.where(jnp.arange(values.shape[0]) < rank, values, 0)
-            return (left, values, right_t), (left * values) @ right_t
+        def slope(t: Array, linear_map: Array) -> Array:
+            return jax.grad(task.loss_of_map)(linear_map, t)
 
-        def field(t: Array, linear_map: Array, args: Any) -> Array:
-            if depth == 1:
-                return -jax.grad(task.loss_of_map)(linear_map, t)
-            svd, linear_map = of_rank(linear_map)
-            return -preconditioned(svd, jax.grad(task.loss_of_map)(linear_map, t), depth)
-
-        def save(t: Array, linear_map: Array, args: Any) -> dict[str, Array]:
-            svd, linear_map = of_rank(linear_map)
-            return {"loss": task.loss(nn.DeepLinear((linear_map,))), "singular_values": svd[1]}
-
-        atol = jnp.clip(1e-4 * jnp.max(jnp.abs(initial)), *finest_tolerances(initial.dtype))
-        values, _, result = solve_ode(field, initial, ts, save=save, atol=atol, jumps=task.jumps())
+        values, result = product_flow(network, ts, slope, record, jumps=task.jumps())
         dims = {"loss": ("time",), "singular_values": ("time", "rank")}
         return Trajectory(ts, values, dims, result=result)  # pyright: ignore[reportArgumentType]

@@ -9,11 +9,9 @@ from jaxtyping import Array, Float
 from .. import nn, tasks
 from .._cite import cite
 from .._loss import AbstractLoss
-from .._ode import solve_ode
 from .._rule import AbstractRule, GradientFlow
 from .._trajectory import Trajectory
-from ._end_to_end_flow import balanced_layers, finest_tolerances, map_rank, resolved_map
-from ._implicit_preconditioner import preconditioned
+from ._product_flow import balanced_layers, map_rank, product_flow, resolved_map
 from ._theory import AbstractTheory, Assumption
 
 _DIMS = {"loss": ("time",), "generated_variances": ("time", "mode")}
@@ -63,26 +61,11 @@ class CovarianceFlow(AbstractTheory):
         )
 
     def solve(self, network: Any, task: Any, ts: Float[Array, " time"]) -> Trajectory:
-        depth, basis = network.depth, task.modes()[1]
-        initial, rank = network.end_to_end(), map_rank(network)
+        basis = task.modes()[1]
 
-        def of_rank(linear_map: Array) -> tuple[tuple[Array, Array, Array], Array]:
-            left, values, right_t = jnp.linalg.svd(linear_map, full_matrices=False)
-            values = jnp.where(jnp.arange(values.shape[0]) < rank, values, 0)
-            return (left, values, right_t), (left * values) @ right_t
-
-        def field(t: Array, linear_map: Array, args: Any) -> Array:
-            if depth == 1:
-                return -jax.grad(task.distance)(linear_map)
-            # What rounding adds beyond the rank would grow.
-            svd, linear_map = of_rank(linear_map)
-            return -preconditioned(svd, jax.grad(task.distance)(linear_map), depth)
-
-        def save(t: Array, linear_map: Array, args: Any) -> dict[str, Array]:
-            linear_map = linear_map if depth == 1 else of_rank(linear_map)[1]
+        def record(linear_map: Array, singular_values: Array) -> dict[str, Array]:
             variances = jnp.sum((basis.T @ linear_map) ** 2, axis=1)
             return {"loss": task.distance(linear_map), "generated_variances": variances}
 
-        atol = jnp.clip(1e-4 * jnp.max(jnp.abs(initial)), *finest_tolerances(initial.dtype))
-        values, _, result = solve_ode(field, initial, ts, save=save, atol=atol)
+        values, result = product_flow(network, ts, lambda t, linear_map: jax.grad(task.distance)(linear_map), record)
         return Trajectory(ts, values, _DIMS, result=result)

@@ -4,17 +4,15 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .. import analyse, nn, tasks
+from .. import nn, tasks
 from .._cite import cite
 from .._loss import AbstractLoss, LpLoss, SquaredError
-from .._ode import default_tolerances, solve_ode
 from .._rule import AbstractRule, GradientFlow
 from .._trajectory import Trajectory
-from ._assumptions import SMALL, flow_assumptions, needs_deep_linear
-from ._implicit_preconditioner import preconditioned, rounding
+from ._assumptions import flow_assumptions, needs_deep_linear
+from ._product_flow import balanced_layers, product_flow, resolved_map
 from ._record import trajectory
 from ._theory import AbstractTheory, Assumption
 
@@ -70,29 +68,14 @@ class EndToEndFlow(AbstractTheory):
         return (*found, *flow_assumptions(network, task, rule))
 
     def solve(self, network: Any, task: Any, ts: Float[Array, " time"]) -> Trajectory:
-        modes, depth = tasks.as_moments(task).singular_modes(), network.depth
+        modes = tasks.as_moments(task).singular_modes()
         (_, objective, measured), *held_out = [(name, *_losses(part, self.loss)) for name, part in _parts(task).items()]
-        initial = network.end_to_end()
-        rank = map_rank(network)
 
-        def of_rank(linear_map: Array) -> tuple[tuple[Array, Array, Array], Array]:
-            left, values, right_t = jnp.linalg.svd(linear_map, full_matrices=False)
-            values = jnp.where(jnp.arange(values.shape[0]) < rank, values, 0)
-            return (left, values, right_t), (left * values) @ right_t
-
-        def field(t: Array, linear_map: Array, args: Any) -> Array:
-            if depth == 1:
-                return -jax.grad(objective)(linear_map)
-            svd, linear_map = of_rank(linear_map)
-            return -preconditioned(svd, jax.grad(objective)(linear_map), depth)
-
-        def save(t: Array, linear_map: Array, args: Any) -> dict[str, Array]:
-            linear_map = linear_map if depth == 1 else of_rank(linear_map)[1]
+        def record(linear_map: Array, singular_values: Array) -> dict[str, Array]:
             losses = {name: loss(linear_map) for name, _, loss in held_out}
             return {"loss": measured(linear_map), **losses, "mode_strengths": modes.mode_strengths(linear_map)}
 
-        atol = jnp.clip(1e-4 * jnp.max(jnp.abs(initial)), *finest_tolerances(initial.dtype))
-        values, _, result = solve_ode(field, initial, ts, save=save, atol=atol)
+        values, result = product_flow(network, ts, lambda t, linear_map: jax.grad(objective)(linear_map), record)
         return trajectory(ts, values, result)
 
 
@@ -114,46 +97,3 @@ def _losses(part: Any, loss: AbstractLoss) -> tuple[Callable[[Array], Array], Ca
         return nn.sample_loss(nn.DeepLinear((linear_map,)), part, loss)
 
     return of_samples, of_samples
-
-
-def map_rank(network: nn.DeepLinear) -> Array:
-    """The rank of the map: at most the narrowest layer's width, and without what is only rounding."""
-    linear_map = network.end_to_end()
-    values = jnp.linalg.svd(linear_map, compute_uv=False)
-    narrowest = min(values.shape[0], *(weight.shape[0] for weight in network.weights))
-    return jnp.minimum(jnp.sum(values > rounding(linear_map, values)), narrowest)
-
-
-def balanced_layers(network: nn.DeepLinear, other: str) -> Assumption:
-    """What flow conserves of the layers' differences, against the weakest mode's weights, which feel it most."""
-    uneven = jnp.max(jnp.stack([jnp.linalg.norm(m, ord=2) for m in analyse.balance_matrices(network)]))
-    values = jnp.linalg.svd(network.end_to_end(), compute_uv=False)
-    narrowest = min(values.shape[0], *(weight.shape[0] for weight in network.weights))
-    # Layers are balanced to rounding only; modes weaker than this floor (absent ones, say) could not tell.
-    floor = 100 * jnp.sqrt(jnp.finfo(values.dtype).eps) * values[0]
-    weakest = jnp.maximum(values[narrowest - 1], floor) ** (2 / network.depth)
-    return Assumption(
-        "balanced layers",
-        jnp.where(weakest > 0, uneven / jnp.where(weakest > 0, weakest, 1), jnp.where(uneven > 0, jnp.inf, 0)),
-        SMALL,
-        "the largest part of W_{l+1}^T W_{l+1} - W_l W_l^T, relative to the square of the weakest mode's weight",
-        f"initialise by `linnet.nn.zero_balanced()`, or use {other}, which needs no balance.",
-    )
-
-
-def resolved_map(network: nn.DeepLinear, other: str) -> Assumption:
-    """That the product of the layers, which is solved for, is not lost in the rounding of what it becomes."""
-    largest = jnp.max(jnp.abs(network.end_to_end()))
-    finest = finest_tolerances(largest.dtype)[0]
-    return Assumption(
-        "resolved initial map",
-        jnp.where(largest > 0, finest / jnp.where(largest > 0, largest, 1), 0),
-        SMALL,
-        "what the precision resolves at maps of order one, relative to the initial map",
-        f"use float64 or larger initial weights, or {other}, which follows the layers themselves.",
-    )
-
-
-def finest_tolerances(dtype: Any) -> tuple[float, float]:
-    """The least absolute tolerance that rounding allows at maps of order one, and the default one."""
-    return 10 * float(jnp.finfo(dtype).eps), default_tolerances(dtype)[1]
