@@ -9,6 +9,7 @@ import importlib as _importlib
 from ._version import __version__ as __version__
 
 _ROOMS = (
+    "scan",
     "tasks",
     "nn",
     "analyse",

@@ -8,6 +8,7 @@ from . import (
     nn as nn,
     report as report,
     run as run,
+    scan as scan,
     store as store,
     studies as studies,
     tasks as tasks,

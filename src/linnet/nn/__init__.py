@@ -28,6 +28,7 @@ from ._init import (
 from ._init_aligned import aligned as aligned
 from ._init_aligned_encoder import aligned_encoder as aligned_encoder
 from ._init_balanced import balanced as balanced, rebalance as rebalance, zero_balanced as zero_balanced
+from ._layer_registry import LAYERS as LAYERS, layer as layer
 from ._leaky_linear_rnn import LeakyLinearRNN as LeakyLinearRNN
 from ._linear_cnn import LinearCNN as LinearCNN
 from ._linear_head import (
@@ -50,5 +51,7 @@ from ._patch_filter import PatchFilter as PatchFilter
 from ._pathways import Pathways as Pathways
 from ._quadratic_network import QuadraticNetwork as QuadraticNetwork
 from ._sample_loss import sample_loss as sample_loss
+from ._sequence_layer import AbstractSequenceLayer as AbstractSequenceLayer
+from ._short_convolution import ShortConvolution as ShortConvolution
 from ._vanilla_rnn import VanillaRNN as VanillaRNN
 from ._weights import chained_weights as chained_weights, weight_matrices as weight_matrices

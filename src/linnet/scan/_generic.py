@@ -1,0 +1,111 @@
+"""Recurrences of any transition, from the few things it can do with one step."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+from jaxtyping import Array
+
+from ._transition import AbstractTransition, over_steps
+
+
+def checkpointed_scan(
+    body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any, num: int, chunk_size: int | None
+) -> tuple[Any, Any]:
+    """`jax.lax.scan` whose backward pass keeps the carry between chunks only, and makes the rest anew.
+
+    With chunks of $c$ steps $T / c + c$ carries are alive at once instead of $T$, for one more forward pass.
+
+    Args:
+        body: `body(carry, x) -> (carry, y)`.
+        carry: before the first step.
+        xs: a tree of arrays with the steps first.
+        num: the steps.
+        chunk_size: $c$; by default about the root of the steps.
+    """
+    size = min(num, chunk_size or max(1, math.isqrt(num)))
+    whole = num // size
+    if whole <= 1 and whole * size == num:
+        return jax.lax.scan(body, carry, xs)
+
+    @jax.checkpoint
+    def chunk(carry: Any, xs: Any) -> tuple[Any, Any]:
+        return jax.lax.scan(body, carry, xs)
+
+    head = jtu.tree_map(lambda x: x[: whole * size].reshape(whole, size, *x.shape[1:]), xs)
+    carry, ys = jax.lax.scan(chunk, carry, head)
+    ys = jtu.tree_map(lambda y: y.reshape(-1, *y.shape[2:]), ys)
+    if whole * size == num:
+        return carry, ys
+    carry, rest = chunk(carry, jtu.tree_map(lambda x: x[whole * size :], xs))
+    return carry, jtu.tree_map(lambda a, b: jnp.concatenate([a, b]), ys, rest)
+
+
+def loop(
+    transition: AbstractTransition, drives: Array, start: Array, chunk_size: int | None, checkpointed: bool
+) -> Array:
+    """One step after the other."""
+
+    def advance(state: Array, now: tuple[Any, Array]) -> tuple[Array, Array]:
+        step = transition if now[0] is None else now[0]
+        state = step.add(step.apply(state), now[1])
+        return state, state
+
+    xs = None if transition.invariant else transition, drives
+    if checkpointed:
+        return checkpointed_scan(advance, start, xs, drives.shape[0], chunk_size)[1]
+    return jax.lax.scan(advance, start, xs)[1]
+
+
+def associative(transition: AbstractTransition, drives: Array, start: Array) -> Array:
+    """All prefixes by a tree of compositions."""
+    first = jtu.tree_map(lambda leaf: leaf if transition.invariant else leaf[0], transition)
+    drives = drives.at[0].set(first.add(first.apply(start), drives[0]))
+
+    def compose(earlier: tuple[Any, Array], later: tuple[Any, Array]) -> tuple[Any, Array]:
+        return jax.vmap(_compose)(earlier, later)
+
+    return jax.lax.associative_scan(compose, (over_steps(transition, drives.shape[0]), drives))[1]
+
+
+def _compose(earlier: tuple[Any, Array], later: tuple[Any, Array]) -> tuple[Any, Array]:
+    return later[0].compose(earlier[0]), later[0].add(later[0].apply(earlier[1]), later[1])
+
+
+def chunked(transition: AbstractTransition, drives: Array, start: Array, chunk_size: int | None) -> Array:
+    """Chunks side by side from nothing, then the states between them, then both together."""
+    num = drives.shape[0]
+    size = min(num, chunk_size or max(1, math.isqrt(num)))
+    whole = num // size
+
+    def split(leaf: Array) -> Array:
+        return jnp.swapaxes(leaf[: whole * size].reshape(whole, size, *leaf.shape[1:]), 0, 1)
+
+    steps, parts = jtu.tree_map(split, (over_steps(transition, num), drives))
+
+    def within(carry: Any, now: Any) -> tuple[Any, Any]:
+        carry = jax.vmap(_compose)(carry, now)
+        return carry, carry
+
+    first = jtu.tree_map(lambda leaf: leaf[0], (steps, parts))
+    _, later = jax.lax.scan(within, first, jtu.tree_map(lambda leaf: leaf[1:], (steps, parts)))
+    passed, local = jtu.tree_map(lambda a, b: jnp.concatenate([a[None], b]), first, later)
+
+    def between(state: Array, chunk: tuple[Any, Array]) -> tuple[Array, Array]:
+        return chunk[0].add(chunk[0].apply(state), chunk[1]), state
+
+    last = jtu.tree_map(lambda leaf: leaf[-1], (passed, local))
+    end, before = jax.lax.scan(between, start, last)
+
+    def join(passed: Any, local: Array, before: Array) -> Array:
+        return passed.add(passed.apply(before), local)
+
+    states = jax.vmap(jax.vmap(join), (0, 0, None))(passed, local, before)
+    states = jnp.swapaxes(states, 0, 1).reshape(whole * size, *drives.shape[1:])
+    if whole * size == num:
+        return states
+    rest = transition if transition.invariant else jtu.tree_map(lambda leaf: leaf[whole * size :], transition)
+    return jnp.concatenate([states, loop(rest, drives[whole * size :], end, None, False)])
