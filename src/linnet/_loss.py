@@ -6,7 +6,7 @@ from typing import TypeAlias
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 Outputs: TypeAlias = Float[Array, "*step out"]
 
@@ -31,12 +31,18 @@ class SquaredError(AbstractLoss):
 
 
 class CrossEntropy(AbstractLoss):
-    r"""$\ell = -\sum_k y_k \log \mathrm{softmax}(f(x))_k$ for targets $y$ that are probabilities (one-hot or soft)."""
+    r"""$\ell = -\sum_k y_k \log \mathrm{softmax}(f(x))_k$ for targets $y$ that are probabilities (one-hot or soft).
+
+    Integer targets are class indices $c$, and $\ell = -\log \mathrm{softmax}(f(x))_c$.
+    """
 
     def __call__(
-        self, prediction: Float[Array, "*step out"], target: Float[Array, "*step out"]
+        self, prediction: Float[Array, "*step out"], target: Float[Array, "*step out"] | Int[Array, "*step"]
     ) -> Float[Array, "*step"]:
-        return -jnp.sum(target * jax.nn.log_softmax(prediction, axis=-1), axis=-1)
+        logs = jax.nn.log_softmax(prediction, axis=-1)
+        if jnp.issubdtype(target.dtype, jnp.integer):
+            return -jnp.take_along_axis(logs, target[..., None], axis=-1)[..., 0]
+        return -jnp.sum(target * logs, axis=-1)
 
 
 class LpLoss(AbstractLoss):

@@ -63,7 +63,8 @@ class SampleObjective(AbstractObjective):
 
     def __call__(self, network: Any) -> Float[Array, ""]:
         batch = self.batch
-        if isinstance(network, nn.DeepLinear) and isinstance(self.loss, SquaredError) and batch.weight is None:
+        plain = batch.weight is None and not batch.has_classes
+        if isinstance(network, nn.DeepLinear) and isinstance(self.loss, SquaredError) and plain:
             # The network is multiplied out first: there are more examples than rows in any matrix.
             residual = matmul(chain(network.weights), batch.x.T) - batch.y.T
             return 0.5 * jnp.sum(residual**2) / batch.num
@@ -164,7 +165,7 @@ def make_objective(
             )
         return SampleObjective(data, loss)
     if isinstance(data, tasks.AbstractTask):
-        if nn.is_linear(network) and isinstance(loss, SquaredError):
+        if nn.is_linear(network) and isinstance(loss, SquaredError) and data.has_moments:
             fixed = _moment_objective(network, data, loss)
             return fixed if batch_size is None else FreshObjective(data, loss, fixed)
         if key is not None:

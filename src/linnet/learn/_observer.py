@@ -165,7 +165,10 @@ def default_observers(network: Any, task: Any) -> tuple[AbstractObserver, ...]:
     batch = training_batch(task)
     if isinstance(task, tasks.AbstractSetting):
         return tuple(observers)
-    if nn.is_linear(network) if batch is None else batch.mask is None:
+    if isinstance(task, tasks.AbstractTask) and not task.has_moments:
+        return tuple(observers)
+    plain = batch is not None and batch.mask is None and not (batch.has_tokens or batch.has_classes)
+    if nn.is_linear(network) if batch is None else plain:
         observers.append(ModeStrengths())
         if (tasks.as_moments(task).num_steps is not None) if batch is None else batch.x.ndim == 3:
             observers.append(ModeStrengths(by_step=True))

@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from .._types import EndToEnd, ImpulseResponse
 
@@ -49,12 +49,12 @@ def run_steps(
     return ys, final
 
 
-def apply(network: Any, x: Float[Array, "*step in"]) -> Float[Array, "*step out"]:
+def apply(network: Any, x: Float[Array, "*step in"] | Int[Array, " step"]) -> Float[Array, "*step out"]:
     """The output of a network on one example; of a recurrent network, its outputs at all steps."""
     return network(x)[0] if isinstance(network, AbstractRecurrent) else network(x)
 
 
-def apply_last(network: Any, x: Float[Array, "*step in"]) -> Float[Array, " out"]:
+def apply_last(network: Any, x: Float[Array, "*step in"] | Int[Array, " step"]) -> Float[Array, " out"]:
     """The output of a network on one example; of a recurrent network, its output at the last step."""
     return network(x)[0][-1] if isinstance(network, AbstractRecurrent) else network(x)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .. import tasks
-from .._loss import AbstractLoss
+from .._loss import AbstractLoss, LpLoss, SquaredError
 from ._network import apply
 
 
@@ -16,9 +16,17 @@ def sample_loss(network: Any, batch: tasks.Batch, loss: AbstractLoss) -> Float[A
     steps.
 
     Where the targets of sequences have no steps, they are those of the last step.
+
+    Raises:
+        ValueError: if targets are classes and the loss is of numbers.
     """
+    if batch.has_classes and isinstance(loss, (SquaredError, LpLoss)):
+        raise ValueError(
+            f"{type(loss).__name__} needs targets that are numbers, got integer classes. Use `CrossEntropy()`, or "
+            "`batch.one_hot(vocab_size, num_classes)`."
+        )
     predictions = jax.vmap(lambda x: apply(network, x))(batch.x)
-    if predictions.ndim == 3 and batch.y.ndim == 2:
+    if predictions.ndim == 3 and not batch.every_step:
         predictions = predictions[:, -1]
     losses = loss(predictions, batch.y)
     if losses.ndim == 2:

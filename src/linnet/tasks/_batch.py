@@ -3,37 +3,42 @@
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ._moments import AbstractMoments, Moments, SequenceMoments, TemporalMoments
 
 
 class Batch(eqx.Module):
-    """Examples, the first axis over samples.
+    """Examples, the first axis over samples; inputs are numbers or tokens, targets numbers or classes.
 
     Args:
-        x: inputs, `"num in"` or `"num step in"`.
-        y: targets, `"num out"` (for sequences: of the last step) or `"num step out"`.
+        x: inputs, `"num in"` or `"num step in"`; integers are tokens, `"num step"`.
+        y: targets, `"num out"` (for sequences: of the last step) or `"num step out"`; integers are classes, `"num"` (of
+            the last step) or `"num step"`.
         mask: `"num step"`, true where a step's target counts; `None`: all count.
         weight: `"num"`, weights of the examples in every mean; `None`: equal.
     """
 
-    x: Float[Array, "num ..."] = eqx.field(converter=jnp.asarray)
-    y: Float[Array, "num ..."] = eqx.field(converter=jnp.asarray)
+    x: Float[Array, "num ..."] | Int[Array, "num step"] = eqx.field(converter=jnp.asarray)
+    y: Float[Array, "num ..."] | Int[Array, "num ..."] = eqx.field(converter=jnp.asarray)
     mask: Bool[Array, "num step"] | None = None
     weight: Float[Array, " num"] | None = None
 
     def __check_init__(self) -> None:
-        if (
-            self.x.ndim not in (2, 3)
-            or self.y.ndim not in (2, 3)
-            or self.x.shape[0] != self.y.shape[0]
-            or self.y.ndim > self.x.ndim
-        ):
+        x, y = self.x, self.y
+        steps = x.shape[1:2] if self.has_tokens or x.ndim == 3 else None
+        fits = x.ndim in ((2,) if self.has_tokens else (2, 3)) and x.shape[:1] == y.shape[:1]
+        if self.has_classes:
+            fits = fits and (y.ndim == 1 or y.shape[1:] == steps)
+        else:
+            fits = fits and (y.ndim == 2 or (y.ndim == 3 and steps is not None))
+        if not fits:
             raise ValueError(
-                "Batch needs x of shape (num, in) or (num, step, in) and y of shape (num, out) or (num, step, out), "
-                f"the same num in both, got {self.x.shape} and {self.y.shape}."
+                "Batch needs x of shape (num, in) or (num, step, in), or integer tokens (num, step), and y of shape "
+                "(num, out) or (num, step, out), or integer classes (num,) or (num, step), the same num in both, got "
+                f"{x.dtype} {x.shape} and {y.dtype} {y.shape}."
             )
 
     @property
@@ -41,14 +46,48 @@ class Batch(eqx.Module):
         """The number of examples."""
         return self.x.shape[0]
 
+    @property
+    def has_tokens(self) -> bool:
+        """Whether inputs are tokens, integers `"num step"`."""
+        return not jnp.issubdtype(self.x.dtype, jnp.inexact)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether targets are class indices, integers."""
+        return not jnp.issubdtype(self.y.dtype, jnp.inexact)
+
+    @property
+    def every_step(self) -> bool:
+        """Whether targets are at every step, or only one for the last."""
+        return self.y.ndim == (2 if self.has_classes else 3)
+
+    def one_hot(self, vocab_size: int, num_classes: int, dtype: Any = None) -> "Batch":
+        """The same examples with tokens and classes as unit vectors, for networks that read and write numbers.
+
+        Args:
+            vocab_size: how many tokens there are; inputs that are numbers stay as they are.
+            num_classes: how many classes there are; targets that are numbers stay as they are.
+            dtype: of the unit vectors; by default JAX's.
+        """
+        dtype = jnp.result_type(float) if dtype is None else dtype
+        x = jax.nn.one_hot(self.x, vocab_size, dtype=dtype) if self.has_tokens else self.x
+        y = jax.nn.one_hot(self.y, num_classes, dtype=dtype) if self.has_classes else self.y
+        return Batch(x, y, self.mask, self.weight)
+
     def moments(self) -> AbstractMoments:
         """The second moments of these very samples: training a linear network on them is training on the samples.
 
         Means over samples (weighted where there are weights); nothing is centred here.
 
         Raises:
-            ValueError: if steps are masked, because a masked sequence has no moments of this form.
+            ValueError: if there are tokens or classes, which are names and no numbers, or steps are masked, because a
+                masked sequence has no moments of this form.
         """
+        if self.has_tokens or self.has_classes:
+            raise ValueError(
+                "Moments need inputs and targets that are numbers, got integer tokens or classes. Use "
+                "`batch.one_hot(vocab_size, num_classes).moments()`."
+            )
         if self.mask is not None:
             raise ValueError(
                 "Moments of masked sequences are not defined; train on the batch itself, or cut to one length."

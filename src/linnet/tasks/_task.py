@@ -1,7 +1,7 @@
 """The contract of a task: what is learned."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 
@@ -16,7 +16,10 @@ class AbstractTask(eqx.Module):
     """Data with known statistics.
 
     `moments()` are the population's, `draw(...).train.moments()` those of a finite sample; both are centred.
+    Where the population's are not known in closed form, `has_moments` is false and `moments()` says what to do instead.
     """
+
+    has_moments: ClassVar[bool] = True
 
     @abc.abstractmethod
     def sample(self, num: int, *, key: PRNGKey, length: int | None = None) -> Batch:
