@@ -21,6 +21,11 @@ def check_mode(verb: str, transition: AbstractTransition, mode: str, admitted: t
         ValueError: with the modes it does admit, and why this is none of them.
     """
     name = type(transition).__name__
+    if not admitted:
+        raise ValueError(
+            f"`{verb}` needs a transition that a state of keys and values can have (Identity, Scalar, Diagonal, LowRank), "
+            f"got {name}; use `recur`."
+        )
     if mode == "auto" or mode in admitted:
         return
     if mode not in MODES:

@@ -101,7 +101,8 @@ def _numbers(
         raise ValueError(
             f"recur needs numbers that fit the drives of shape {drives.shape}, got numbers of shape {values.shape}."
         )
-    kind = jnp.result_type(values, drives)
+    # The precision is that of the drives; whether numbers are complex may come from either.
+    kind = jnp.result_type(drives, jnp.complex64) if jnp.iscomplexobj(values) else drives.dtype
     values = values.reshape(shape).astype(kind if jnp.iscomplexobj(values) else drives.real.dtype)
     states = decay(values, drives.astype(kind), start.astype(kind), mode, chunk_size, reverse)
     return states

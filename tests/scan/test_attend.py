@@ -1,0 +1,173 @@
+"""`attend` in every mode against a loop in NumPy, its gradients against finite differences."""
+
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from linnet import scan
+from tests.compilations import count_compilations
+from tests.scan.cases import ATTEND, KEYS, VALUES, attend_loop
+from tests.tolerances import assert_close
+
+#: Not a multiple of the chunk.
+STEPS, CHUNK = 19, 8
+
+
+def problem(name, num, seed=0):
+    rng = np.random.default_rng(seed)
+    memory = ATTEND[name](rng, num)
+    resets = rng.uniform(size=num) < 0.2
+    resets[num // 2 : num // 2 + 2] = True
+    return memory, rng.normal(size=(KEYS, VALUES)), resets
+
+
+def arrays(memory):
+    keys = None if memory.keys is None else jnp.asarray(memory.keys)
+    return memory.transition, jnp.asarray(memory.queries), keys, jnp.asarray(memory.values)
+
+
+def compare(name, num, chunks=(CHUNK,), modes=None, turns=(True,)):
+    """Modes of a case, with and without start, resets and reverse, in one compiled program."""
+    memory, start, resets = problem(name, num)
+    settings = [
+        (mode, chunk, state, cut, reverse)
+        for mode in modes or memory.transition.attend_admitted()
+        for chunk in (chunks if mode in ("scan", "chunk") else (None,))
+        for state, cut, reverse in ((None, None, False), *((start, resets, turn) for turn in turns))
+        if not (mode == "fft" and cut is not None)
+    ]
+
+    def run():
+        out = []
+        for mode, chunk, state, cut, reverse in settings:
+            start, cut = (None if part is None else jnp.asarray(part) for part in (state, cut))
+            options = {"mode": mode, "chunk_size": chunk, "resets": cut, "reverse": reverse}
+            out.append(scan.attend(*arrays(memory), start, **options))
+        return out
+
+    for (mode, chunk, state, cut, reverse), (outputs, last) in zip(settings, jax.jit(run)()):
+        expected, end = attend_loop(memory, state, cut, reverse)
+        label = f"{name}, {mode}, chunk {chunk}, resets {cut is not None}, reverse {reverse}"
+        for found, wanted in ((outputs, expected), (last, end)):
+            scale = np.abs(wanted).max()
+            np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12 * scale, err_msg=label)
+
+
+@pytest.mark.parametrize("name", ["diagonal", "scalar, two pairs", "undecayed, signed", "product, own keys"])
+def test_chunks_are_the_loop(name):
+    compare(name, STEPS, modes=("chunk",))
+
+
+@pytest.mark.parametrize("name", ["scalar", "product"])
+def test_every_mode_is_the_loop(name):
+    compare(name, STEPS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ATTEND)
+def test_every_mode_is_the_loop_at_any_length(name):
+    for num in (1, 2, 8, 16, 37):
+        compare(name, num, (1, 4, 8, 20, 100), turns=(False, True))
+
+
+def derivatives(name, modes, num=11):
+    """Gradients beside central differences, along one direction through all arrays and the start."""
+    memory, start, resets = problem(name, num)
+    flat, unravel = ravel_pytree((*arrays(memory), jnp.asarray(start)))
+    rng = np.random.default_rng(1)
+    weight, direction = rng.normal(size=(num, VALUES)), jnp.asarray(rng.normal(size=flat.shape))
+
+    def objective(vector, mode):
+        options = {"mode": mode, "chunk_size": 4, "resets": None if mode == "fft" else jnp.asarray(resets)}
+        outputs, last = scan.attend(*unravel(vector), **options)
+        return jnp.sum(jnp.sin(outputs) * weight) + jnp.sum(jnp.cos(last))
+
+    def values(vector):
+        return [objective(vector, mode) for mode in modes]
+
+    value, step = jax.jit(values), 1e-6
+    expected = (np.array(value(flat + step * direction)) - np.array(value(flat - step * direction))) / (2 * step)
+
+    def backward(vector):
+        return [jax.grad(objective)(vector, mode) @ direction for mode in modes]
+
+    assert_close(jax.jit(backward)(flat), expected, "finite_difference")
+
+
+@pytest.mark.parametrize("name", ["diagonal", "delta, scalar"])
+def test_gradients_of_chunks_are_finite_differences(name):
+    derivatives(name, ("chunk",))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ATTEND)
+def test_gradients_of_every_mode_are_finite_differences(name):
+    derivatives(name, problem(name, 11)[0].transition.attend_admitted())
+
+
+def test_gates_that_are_nearly_shut_bear_chunks():
+    # Cumulative decays of e^-6000 underflow, and their inverses would overflow: only differences may be taken.
+    num = 40
+    q, k, v = np.random.default_rng(0).normal(size=(3, num, 4))
+    log = -np.random.default_rng(1).uniform(0, 300, (num, 4))
+    log[::5] = 0.0
+    j = jnp.asarray
+
+    def run(log):
+        unit = j(k / np.linalg.norm(k, axis=1, keepdims=True))[:, None]
+        decays = scan.Diagonal(log=log), scan.Scalar(log=log[:, 0])
+        outputs = [scan.attend(t, j(q), j(k), j(v), mode=m, chunk_size=20) for t in decays for m in ("chunk", "step")]
+        low = scan.LowRank(-unit, unit, log)
+        return [*outputs, *(scan.attend(low, j(q), None, j(v), mode=m, chunk_size=20) for m in ("chunk", "step"))]
+
+    found = jax.jit(run)(j(log))
+    for chunk, step in zip(found[::2], found[1::2]):
+        assert_close(chunk[0], step[0], "exact")
+        assert_close(chunk[1], step[1], "exact")
+    gradient = jax.jit(jax.grad(lambda log: sum(jnp.sum(outputs) for outputs, _ in run(log))))(j(log))
+    assert np.all(np.isfinite(gradient))
+
+
+def test_low_precision_is_summed_in_float32():
+    # In bfloat16 256 + 1 rounds to 256. Outputs are rounded once, at the end.
+    num = 1024
+    ones = jnp.ones((num, 1), "bfloat16")
+    modes = ("step", "scan", "chunk", "associative")
+    found = jax.jit(lambda: [scan.attend(scan.Identity(), ones, ones, ones, mode=mode) for mode in modes])()
+    for outputs, last in found:
+        assert outputs.dtype == jnp.bfloat16 and last.dtype == jnp.float32
+        assert last[0, 0] == num and outputs[511, 0] == 512
+
+
+def test_second_call_compiles_nothing():
+    memory, start, _ = problem("delta", STEPS)
+    compiled = jax.jit(lambda transition, q, v, start: scan.attend(transition, q, None, v, start, mode="chunk"))
+    transition, q, _, v = arrays(memory)
+    compiled(transition, q, v, jnp.asarray(start))
+    others = jtu.tree_map(lambda leaf: 0.5 * leaf, transition), 2 * q, v, jnp.asarray(start)
+    with count_compilations() as count:
+        compiled(*others)
+    assert not count
+
+
+def temporary_bytes(mode, num, low_rank):
+    """What the gradient needs beside its arguments and results."""
+
+    def objective(log, q, k, v):
+        transition = scan.LowRank(-k[:, None], k[:, None], log) if low_rank else scan.Scalar(log=log)
+        return jnp.sum(scan.attend(transition, q, None if low_rank else k, v, mode=mode)[0] ** 2)
+
+    one, many = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((num,), (num, 32)))
+    compiled = jax.jit(jax.grad(objective, (0, 1, 2, 3))).lower(one, many, many, many).compile()
+    return compiled.memory_analysis().temp_size_in_bytes
+
+
+@pytest.mark.parametrize("low_rank", [False, True])
+def test_the_gradients_of_scan_and_chunk_do_not_keep_all_states(low_rank):
+    states = 1024 * 32 * 32 * 4
+    found = {mode: temporary_bytes(mode, 1024, low_rank) for mode in ("step", "scan", "chunk")}
+    assert found["step"] > states, found  # it does keep them
+    assert found["scan"] < states / 3 and found["chunk"] < states / 3, found
