@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from linnet import nn
+from tests.nn import oracles_vector
+
 #: The width of all of them: no power of two.
 WIDTH = 6
 
@@ -27,4 +30,42 @@ class Layer(NamedTuple):
     eager: tuple[str, ...] = ()
 
 
-LAYERS: dict[str, Layer] = {}
+LAYERS: dict[str, Layer] = {
+    "hgrn": Layer(
+        lambda key, dtype, **options: nn.HGRN(
+            WIDTH, 1.5, lower_bound=0.3, use_short_conv=True, conv_size=3, dtype=dtype, key=key, **options
+        ),
+        oracles_vector.hgrn,
+    ),
+    "mamba": Layer(
+        lambda key, dtype, **options: nn.Mamba(
+            WIDTH, 3, expand=1.5, conv_size=3, time_step_rank=2, use_bias=True, dtype=dtype, key=key, **options
+        ),
+        oracles_vector.mamba,
+    ),
+    "mamba, signed": Layer(
+        lambda key, dtype, **options: nn.Mamba(
+            WIDTH, 2, allow_neg_eigval=True, use_conv_bias=False, dtype=dtype, key=key, **options
+        ),
+        oracles_vector.mamba,
+    ),
+    "rglru": Layer(
+        lambda key, dtype, **options: nn.RGLRU(WIDTH, 3, lru_width=9, conv_size=3, dtype=dtype, key=key, **options),
+        oracles_vector.rglru,
+    ),
+    "mingru": Layer(
+        lambda key, dtype, **options: nn.MinGRU(WIDTH, 1.5, dtype=dtype, key=key, **options), oracles_vector.min_gru
+    ),
+    "mingru, logarithms": Layer(
+        lambda key, dtype, **options: nn.MinGRU(WIDTH, log_space=True, dtype=dtype, key=key, **options),
+        oracles_vector.min_gru,
+    ),
+    "aaren": Layer(
+        lambda key, dtype, **options: nn.Aaren(WIDTH, 2, head_dim=5, dtype=dtype, key=key, **options),
+        oracles_vector.aaren,
+    ),
+    "block diagonal lrnn": Layer(
+        lambda key, dtype, **options: nn.BlockDiagonalLRNN(WIDTH, 3, dtype=dtype, key=key, **options),
+        oracles_vector.block_diagonal_lrnn,
+    ),
+}

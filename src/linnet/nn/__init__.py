@@ -12,12 +12,15 @@ net = ln.nn.balanced(2.0, ln.nn.small(1e-3))(ln.nn.DeepLinear, (64, 8, 10), key=
 ```
 """
 
+from ._aaren import Aaren as Aaren
 from ._activation import has_kinks as has_kinks
+from ._block_diagonal_lrnn import BlockDiagonalLRNN as BlockDiagonalLRNN
 from ._cnn import CNN as CNN
 from ._deep_linear import DeepLinear as DeepLinear, chain as chain
 from ._diagonal_ssm import DiagonalSSM as DiagonalSSM
 from ._encoder_decoder import EncoderDecoder as EncoderDecoder
 from ._gated import GRU as GRU, LSTM as LSTM, Adapted as Adapted, adapt as adapt
+from ._hgrn import HGRN as HGRN
 from ._init import (
     AbstractInitializer as AbstractInitializer,
     fan_in as fan_in,
@@ -38,6 +41,8 @@ from ._linear_head import (
     last_features as last_features,
 )
 from ._linear_rnn import LinearRNN as LinearRNN
+from ._mamba import Mamba as Mamba
+from ._min_gru import MinGRU as MinGRU
 from ._mlp import MLP as MLP
 from ._network import (
     AbstractLinearNetwork as AbstractLinearNetwork,
@@ -50,6 +55,7 @@ from ._network import (
 from ._patch_filter import PatchFilter as PatchFilter
 from ._pathways import Pathways as Pathways
 from ._quadratic_network import QuadraticNetwork as QuadraticNetwork
+from ._rglru import RGLRU as RGLRU
 from ._sample_loss import sample_loss as sample_loss
 from ._sequence_layer import AbstractSequenceLayer as AbstractSequenceLayer
 from ._short_convolution import ShortConvolution as ShortConvolution

@@ -5,6 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 from .._types import PRNGKey
+from ._aaren import Aaren
+from ._block_diagonal_lrnn import BlockDiagonalLRNN
+from ._hgrn import HGRN
+from ._mamba import Mamba
+from ._min_gru import MinGRU
+from ._rglru import RGLRU
 from ._sequence_layer import AbstractSequenceLayer
 
 #: name -> a class `(hidden_size, *, key, ...)`. A new layer is one more line.
