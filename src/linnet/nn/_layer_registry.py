@@ -14,7 +14,14 @@ from ._rglru import RGLRU
 from ._sequence_layer import AbstractSequenceLayer
 
 #: name -> a class `(hidden_size, *, key, ...)`. A new layer is one more line.
-LAYERS: dict[str, Callable[..., AbstractSequenceLayer]] = {}
+LAYERS: dict[str, Callable[..., AbstractSequenceLayer]] = {
+    "aaren": Aaren,
+    "block-diagonal-lrnn": BlockDiagonalLRNN,
+    "hgrn": HGRN,
+    "mamba": Mamba,
+    "mingru": MinGRU,
+    "rglru": RGLRU,
+}
 
 
 def layer(name: str, hidden_size: int, *, key: PRNGKey, **settings: Any) -> AbstractSequenceLayer:
