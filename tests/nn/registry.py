@@ -42,4 +42,22 @@ NETWORKS = {
         jr.normal(key, (2, NUM_IN), dtype), jr.normal(jr.fold_in(key, 1), (NUM_OUT, 2, NUM_IN), dtype)
     ),
     "cnn": lambda key, dtype: nn.CNN((NUM_IN,), (4, 3), (2,), NUM_OUT, circular=True, key=key, dtype=dtype),
+    "block": lambda key, dtype: nn.Block(
+        nn.GRU((NUM_IN, HIDDEN, NUM_IN), key=key, dtype=dtype),
+        jnp.tanh,
+        nn.ShortConvolution(NUM_IN, 2, key=key, dtype=dtype),
+        lambda x: x[:NUM_OUT] ** 2,
+        residual=False,
+    ),
+    "sequence model": lambda key, dtype: nn.sequence_model(
+        "softmax-attention",
+        in_size=NUM_IN,
+        num_classes=NUM_OUT,
+        hidden_size=4,
+        num_layers=1,
+        short_conv=3,
+        max_length=8,
+        dtype=dtype,
+        key=key,
+    ),
 }

@@ -40,7 +40,7 @@ class AbstractRecurrent(eqx.Module):
 
 
 def run_steps(
-    network: AbstractRecurrent, xs: Float[Array, "step in"], state: Any = None
+    network: AbstractRecurrent, xs: Float[Array, "step in"] | Int[Array, " step"], state: Any = None
 ) -> tuple[Float[Array, "step out"], Any]:
     """The call of a recurrent network by its own step, scanned over the sequence."""
     # A bound method of a module has arrays in it and no hash, by which JAX would know the loop's body again.
