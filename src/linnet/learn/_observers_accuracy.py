@@ -49,8 +49,8 @@ class Accuracy(AbstractObserver):
             batch = task
         if not isinstance(batch, tasks.Batch) or not (batch.has_classes or batch.y.shape[-1] > 1):
             raise ValueError(
-                f"The {self.part} accuracy needs samples with classes or one-hot targets of two classes or more; pass a "
-                "Batch or a Split of them (moments and generators have no samples), or the observer a `batch`."
+                f"The {self.part} accuracy needs samples with classes or one-hot targets of two classes or more; pass "
+                "a Batch or a Split of them (moments and generators have no samples), or the observer a `batch`."
             )
         return Accuracy(self.part, batch, mean, self.sequences)
 

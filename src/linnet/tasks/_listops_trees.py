@@ -66,9 +66,9 @@ def draw_list(
         cost = choose_argument(tokens, args, longest[below], begun == 0, is_value & (level > 0), cut)
         ends, opens = tokens == 0, cost > 1
         inner = longest[jnp.maximum(below - 1, 0)]
-        needed = -(-(cost - 2) // inner)
+        # As many arguments as the longest need; up to four tokens for two or more of them are digits.
+        needed = jnp.where(cost <= 6, cost - 2, -(-(cost - 2) // inner))
         room = jnp.clip(jnp.maximum(asked, needed), 2, max_args)
-        room = jnp.where(can_fill(cost - 2, room, inner), room, room + 1)
         frames = frames.at[level].set(jnp.where(ends, frames[level], jnp.stack([tokens - cost, args - 1, 1])))
         child = jnp.minimum(level + 1, max_depth + 1)
         frames = frames.at[child].set(jnp.where(opens & ~ends, jnp.stack([cost - 2, room, 0]), frames[child]))

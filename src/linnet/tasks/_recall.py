@@ -19,8 +19,8 @@ class AssociativeRecall(AbstractTokenTask):
 
     Keys differ within an example, and so do values: keys are tokens $1, \dots, V/2 - 1$, values $V/2, \dots, V - 1$.
     The first $2K$ steps are `key value key value ...`. Behind them there is room for a query at every second step, and
-    key $i$ stands in slot $j_i$, drawn without replacement with $p(j) \propto (j + 1)^{a - 1}$, so that gaps follow a power
-    law. At a query the target is the key's value; no other step counts. All other steps hold token 0.
+    key $i$ stands in slot $j_i$, drawn without replacement with $p(j) \propto (j + 1)^{a - 1}$, so that gaps follow a
+    power law. At a query the target is the key's value; no other step counts. All other steps hold token 0.
 
     Args:
         length: of the sequences in training, even and at least $4 K$ (an odd one is padded by a step).

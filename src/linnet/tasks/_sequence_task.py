@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from .._types import PRNGKey
@@ -115,11 +116,11 @@ class AbstractTokenTask(AbstractSequenceTask):
         """The steps of a batch: the inputs, and where the answer is a string those at which it is asked for."""
         return length
 
-    def text(self, tokens: Int[Array, " step"]) -> str:
+    def text(self, tokens: Int[Array, " step"] | Int[np.ndarray, " step"]) -> str:
         """One example's tokens as a string, without the padding; with blanks between where symbols are words."""
         symbols = self.symbols
         between = " " if max(len(symbol) for symbol in symbols) > 1 else ""
-        return between.join(symbols[int(token)] for token in tokens if symbols[int(token)])
+        return between.join(symbols[int(token)] for token in np.asarray(tokens) if symbols[int(token)])
 
     def sample(self, num: int, *, key: PRNGKey, length: int | None = None, min_length: int | None = None) -> Batch:
         if num < 1:
@@ -150,7 +151,7 @@ def single_answer(
 
 
 def string_answer(
-    tokens: Int[Array, " step"],
+    tokens: Int[Array, " input"],
     answers: Int[Array, " answer"],
     size: Int[Array, ""],
     num_queries: Int[Array, ""] | int,

@@ -28,17 +28,21 @@ class TextTask(AbstractTokenTask):
         train: the bytes that are trained on.
         test: those held out, behind them.
         length: of the windows in training.
-        chance: the share of the commonest byte.
+        commonest: the share of the commonest byte in what is trained on.
     """
 
     train: UInt8[Array, " byte"]
     test: UInt8[Array, " rest"]
     length: int = eqx.field(static=True)
-    chance: float = eqx.field(static=True)
+    commonest: float = eqx.field(static=True)
 
     @property
     def name(self) -> str:
         return "text"
+
+    @property
+    def chance(self) -> float:
+        return self.commonest
 
     @property
     def vocab_size(self) -> int:
@@ -59,7 +63,7 @@ class TextTask(AbstractTokenTask):
     @property
     def held_out(self) -> "TextTask":
         """The same task on the bytes that are held out."""
-        return TextTask(self.test, self.test, self.length, self.chance)
+        return TextTask(self.test, self.test, self.length, self.commonest)
 
     def check_lengths(self, length: int | None, min_length: int | None, shortest: int = 1) -> tuple[int, int]:
         found = AbstractTokenTask.check_lengths(self, length, min_length, shortest)
