@@ -27,8 +27,8 @@ class RetNet(AbstractSequenceLayer):
 
     with $\gamma_h = 1 - 2^{-5-h}$ for heads $h = 0, 1, \dots$ and rotations $R_t$ by the position, so that a score
     depends on the distance only, $\gamma^{t-s} (R_t q_t)^\top R_s k_s$. Positions are part of the state, and resets
-    begin them anew. The paper's normalisations of the scores are left out: the norm of each head takes them out again. That
-    norm has a weight and no bias.
+    begin them anew. The paper's normalisations of the scores are left out: the norm of each head takes them out again.
+    That norm has a weight and no bias.
 
     Args:
         hidden_size: features of inputs and outputs.
