@@ -37,12 +37,6 @@ LAYERS: dict[str, Layer] = {
         ),
         oracles_delta.delta_net,
     ),
-    "delta net, signed": Layer(
-        lambda key, dtype, **options: nn.DeltaNet(
-            WIDTH, 1, use_output_gate=True, use_short_conv=False, allow_neg_eigval=True, dtype=dtype, key=key, **options
-        ),
-        oracles_delta.delta_net,
-    ),
     "gated delta net": Layer(
         lambda key, dtype, **options: nn.GatedDeltaNet(
             WIDTH, 2, 5, 0.6, allow_neg_eigval=True, dtype=dtype, key=key, **options
@@ -83,18 +77,10 @@ LAYERS: dict[str, Layer] = {
         ),
         oracles_delta.rwkv7,
     ),
-    "rwkv7, signed": Layer(
-        lambda key, dtype, **options: nn.RWKV7(WIDTH, 1, allow_neg_eigval=True, dtype=dtype, key=key, **options),
-        oracles_delta.rwkv7,
-    ),
     "kimi delta": Layer(
         lambda key, dtype, **options: nn.KimiDelta(
             WIDTH, 2, 5, 0.6, allow_neg_eigval=True, gate_low_rank_dim=2, dtype=dtype, key=key, **options
         ),
-        oracles_delta.kimi_delta,
-    ),
-    "kimi delta, bounded": Layer(
-        lambda key, dtype, **options: nn.KimiDelta(WIDTH, 1, lower_bound=-5.0, dtype=dtype, key=key, **options),
         oracles_delta.kimi_delta,
     ),
     "softmax attention": Layer(
