@@ -1,4 +1,4 @@
-"""Transitions of every structure, each with what it does to one state in plain NumPy: what the engine's tests run through."""
+"""Transitions of every structure, each with what it does to one state in NumPy: what the engine's tests run through."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -165,7 +165,7 @@ class Memory(NamedTuple):
     Args:
         transition: of linnet.
         queries, keys, values: as `linnet.scan.attend` takes them.
-        write: `write(step, state) -> state` in NumPy, what the step makes of the state, its own keys and values included.
+        write: `write(step, state) -> state` in NumPy: the next state, keys and values of the step included.
     """
 
     transition: Any

@@ -159,7 +159,22 @@ def test_the_precision_is_that_of_the_drives():
     for values, expected in ((jnp.ones((5, 2), "float64"), "float32"), (jnp.ones((5, 2), "complex128"), "complex64")):
         assert scan.recur(scan.Diagonal(values), drives)[0].dtype == expected
     assert scan.recur(scan.Identity(), drives)[0].dtype == "float32"
+    assert scan.recur(scan.Dense(jnp.ones((5, 2, 2), "float64")), drives)[0].dtype == "float32"
     assert scan.recur(scan.Diagonal(jnp.ones((5, 2), "float32")), drives.astype("float64"))[0].dtype == "float64"
+
+
+def test_a_complex_state_is_carried_over_real_drives():
+    rng = np.random.default_rng(0)
+    poles, drives = jnp.asarray([0.9j, -0.5 + 0.3j]), jnp.asarray(rng.normal(size=(9, 2)))
+    transitions = scan.Diagonal(poles, invariant=True), scan.Dense(jnp.diag(poles), invariant=True)
+    modes = [(transition, mode) for transition in transitions for mode in transition.admitted()]
+
+    def both(transition, mode):
+        _, state = scan.recur(transition, drives[:4], mode=mode)
+        return scan.recur(transition, drives, mode=mode)[1], scan.recur(transition, drives[4:], state, mode=mode)[1]
+
+    for whole, parts in jax.jit(lambda: [both(*setting) for setting in modes])():
+        assert_close(parts, whole, "exact")
 
 
 def test_second_call_compiles_nothing():

@@ -23,8 +23,8 @@ def check_mode(verb: str, transition: AbstractTransition, mode: str, admitted: t
     name = type(transition).__name__
     if not admitted:
         raise ValueError(
-            f"`{verb}` needs a transition that a state of keys and values can have (Identity, Scalar, Diagonal, LowRank), "
-            f"got {name}; use `recur`."
+            f"`{verb}` needs a transition for a state of keys and values (Identity, Scalar, Diagonal, LowRank), got "
+            f"{name}; use `recur`."
         )
     if mode == "auto" or mode in admitted:
         return

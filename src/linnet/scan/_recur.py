@@ -4,6 +4,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import jax.tree_util as jtu
 from jaxtyping import Array, Bool
 
 from .._cite import cite
@@ -69,13 +70,16 @@ def recur(
     admitted = tuple(m for m in transition.admitted() if m != "fft" or resets is None)
     check_mode("recur", transition, mode, admitted)
     mode = choose_recur(transition, num, admitted) if mode == "auto" else mode
-    dtype = accumulator(drives.dtype)
-    drives = drives.astype(dtype)
-    if start is None:
-        start = transition.zero(drives.shape[1:], dtype)
-    elif jnp.shape(start) != drives.shape[1:]:
+    if start is not None and jnp.shape(start) != drives.shape[1:]:
         raise ValueError(f"recur needs a start of the shape of one drive, {drives.shape[1:]}, got {jnp.shape(start)}.")
-    start = jnp.asarray(start).astype(dtype)
+    # The precision is that of the drives; whether states are complex may come from any of the three.
+    dtype = accumulator(drives.dtype)
+    if any(jnp.iscomplexobj(part) for part in jtu.tree_leaves((transition, start))):
+        dtype = jnp.result_type(dtype, jnp.complex64)
+    real = jnp.finfo(dtype).dtype
+    transition = jtu.tree_map(lambda leaf: leaf.astype(dtype if jnp.iscomplexobj(leaf) else real), transition)
+    drives = drives.astype(dtype)
+    start = transition.zero(drives.shape[1:], dtype) if start is None else jnp.asarray(start).astype(dtype)
     if isinstance(transition, AbstractDecay):
         states = _numbers(transition, drives, start, mode, chunk_size, resets, reverse)
     else:
@@ -101,11 +105,8 @@ def _numbers(
         raise ValueError(
             f"recur needs numbers that fit the drives of shape {drives.shape}, got numbers of shape {values.shape}."
         )
-    # The precision is that of the drives; whether numbers are complex may come from either.
-    kind = jnp.result_type(drives, jnp.complex64) if jnp.iscomplexobj(values) else drives.dtype
-    values = values.reshape(shape).astype(kind if jnp.iscomplexobj(values) else drives.real.dtype)
-    states = decay(values, drives.astype(kind), start.astype(kind), mode, chunk_size, reverse)
-    return states
+    values = values.reshape(shape).astype(drives.dtype if jnp.iscomplexobj(values) else drives.real.dtype)
+    return decay(values, drives, start, mode, chunk_size, reverse)
 
 
 def _any(
@@ -141,8 +142,6 @@ def dense(transition: LowRank) -> AbstractTransition:
 
 def flip(transition: Any) -> Any:
     """The transitions in the other order of steps."""
-    import jax.tree_util as jtu
-
     return transition if transition.invariant else jtu.tree_map(lambda leaf: leaf[::-1], transition)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from ._attend import attend
@@ -52,10 +52,9 @@ def sharded_recur(
         total = _total(transition, drives.shape[0], resets)
         state = _before(total, last, _vary(start.astype(last.dtype), axis), axis)
         states, end = recur(transition, drives, state, **options)
-        return states, end[None]
+        return states, _last(end, axis)
 
-    states, ends = _map(run, mesh, axis, transition, (drives,), start, resets)
-    return states, ends[-1]
+    return _map(run, mesh, axis, transition, (drives,), start, resets)
 
 
 def sharded_attend(
@@ -103,10 +102,9 @@ def sharded_attend(
 
         state = _before(Dense(total, invariant=True), last, _vary(start, axis), axis)
         outputs, end = attend(transition, queries, keys, values, state, **options)
-        return outputs, end[None]
+        return outputs, _last(end, axis)
 
-    outputs, ends = _map(run, mesh, axis, transition, (queries, keys, values), start, resets)
-    return outputs, ends[-1]
+    return _map(run, mesh, axis, transition, (queries, keys, values), start, resets)
 
 
 def _map(
@@ -119,7 +117,17 @@ def _map(
         whole,
         None if resets is None else along,
     )
-    return jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=(along, along))(transition, *arrays, start, resets)
+    given = (transition, *arrays, start, resets)
+    if AxisType.Explicit in mesh.axis_types:
+        # Such a mesh (what `jax.make_mesh` makes) has arrays put in place before they are used.
+        given = jtu.tree_map(lambda part, spec: jax.reshard(part, NamedSharding(mesh, spec)), given, specs)
+    return jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=(along, whole))(*given)
+
+
+def _last(array: Array, axis: str) -> Array:
+    """What the last device has, on every device."""
+    is_last = jax.lax.axis_index(axis) == jax.lax.axis_size(axis) - 1
+    return jax.lax.psum(jnp.where(is_last, array, 0), axis)
 
 
 def _vary(array: Array, axis: str) -> Array:
