@@ -24,6 +24,13 @@ def sequence_batch(dtype):
     return tasks.Batch(x, x.sum(1)[:, :NUM_OUT])
 
 
+def class_batch(dtype):
+    """Sequences with a class at some steps: whether the sum so far is positive."""
+    x = np.random.default_rng(0).normal(size=(40, STEPS, NUM_IN)).astype(dtype)
+    mask = jnp.asarray(np.arange(STEPS) >= np.arange(40)[:, None] % STEPS)
+    return tasks.Batch(x, (x.cumsum(1)[..., 0] > 0).astype(np.int32), mask)
+
+
 def deep(key, dtype):
     return nn.fan_in()(nn.DeepLinear, (NUM_IN, 4, NUM_OUT), key=key, dtype=dtype)
 
@@ -163,4 +170,5 @@ OBSERVERS = {
     "filter distance": (lambda dtype: learn.TeacherFilter("distance"), patch_filter, filter_teacher),
     "accuracy": (lambda dtype: learn.Accuracy(), mlp, plain_split),
     "test accuracy": (lambda dtype: learn.Accuracy("test"), deep, plain_split),
+    "sequence accuracy": (lambda dtype: learn.Accuracy(sequences=True), gru, class_batch),
 }

@@ -116,7 +116,7 @@ def choose(states, longest, first, draws):
 @pytest.mark.parametrize("max_args", [4, 10])
 def test_arguments_always_fill_a_list(max_args):
     """Whatever is drawn, a list that can be filled stays one that can; every state of lists up to 60 tokens."""
-    for longest in capacities(3, max_args, 60)[1:]:
+    for longest in capacities(2, max_args, 60)[1:]:
         exact = rows(longest, max_args, 60)
         grid = np.array([(t, a) for t in range(61) for a in range(max_args + 1)])
         up_to = [set().union(*exact[: a + 1]) for a in range(max_args + 1)]
@@ -198,8 +198,8 @@ def test_generators_are_the_permutations_that_move_few_points():
     for generators, num in {"all": 120, "swaps": 1 + 10, "swaps_and_3_cycles": 1 + 10 + 20}.items():
         task = tasks.sequence_task("s5", generators=generators, length=50)
         assert len(task.inputs) == num
-        x = sample(task, jr.key(0)).x
-        assert set(np.unique(x)) <= set(task.inputs.tolist()) and len(np.unique(x)) > 0.9 * num
+    x = sample(task, jr.key(0)).x
+    assert set(np.unique(x)) == set(task.inputs.tolist())
     assert len(tasks.sequence_task("a5", generators="swaps_and_3_cycles").inputs) == 1 + 20
     only_last = sample(tasks.sequence_task("s3", every_step=False), jr.key(0))
     assert np.array_equal(only_last.y, sample(tasks.sequence_task("s3"), jr.key(0)).y[:, -1])

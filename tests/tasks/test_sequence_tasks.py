@@ -57,7 +57,7 @@ def test_registry_holds_every_task_of_the_brute_force_and_names_them():
         assert 0 < task.chance < 1
 
 
-@pytest.mark.parametrize("name", TOKEN_TASKS)
+@pytest.mark.parametrize("name", sorted(set(TOKEN_TASKS) - {"s4", "a5", "z60"}))
 def test_answers_of_any_length_are_those_of_brute_force(name):
     """Each example has its own length; one compiled program gives all of them, the same for the same key."""
     task = tasks.sequence_task(name)

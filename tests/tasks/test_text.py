@@ -32,16 +32,13 @@ def test_windows_are_uniform_and_targets_the_next_bytes(path):
     assert all(bytes(y.tolist()) == data[s + 1 : s + 9] for s, y in zip(starts, np.asarray(batch.y, np.uint8)))
     counts = np.bincount(starts, minlength=border - 8)
     assert len(counts) == border - 8 and np.max(np.abs(counts - 4000 / (border - 8))) < 5 * np.sqrt(4000 / (border - 8))
-    assert (
-        batch.mask is None
-        and task.chance == 1 / border
-        and task.text(batch.x[0]) == batch.x[0].tobytes()[::4].decode("latin-1")
-    )
+    assert batch.mask is None and task.chance == 1 / border
+    assert task.text(batch.x[0]) == bytes(np.asarray(batch.x[0]).tolist()).decode("latin-1")
 
 
 def test_held_out_bytes_are_never_trained_on(path):
     task = tasks.text_task(path, 4, held_out=0.5)
-    split = task.draw(100, key=jr.key(1))
+    split = eqx.filter_jit(lambda key: task.draw(100, key=key))(jr.key(1))
     assert not set(np.unique(split.train.x)) & set(np.unique(split.test.x))
     assert set(np.unique(split.validation.x)) <= set(np.asarray(task.test).tolist())
 
@@ -52,10 +49,8 @@ def test_shorter_windows_are_padded(path):
     sizes = np.sum(np.asarray(batch.mask), axis=1)
     assert set(sizes) == set(range(3, 9))
     assert np.array_equal(batch.mask, batch.x != task.pad_token)
-    assert np.all(
-        np.asarray(batch.y)[:, :-1][np.asarray(batch.mask)[:, 1:]]
-        == np.asarray(batch.x)[:, 1:][np.asarray(batch.mask)[:, 1:]]
-    )
+    later = np.asarray(batch.mask)[:, 1:]
+    assert np.array_equal(np.asarray(batch.y)[:, :-1][later], np.asarray(batch.x)[:, 1:][later])
 
 
 def test_files_that_are_no_text_are_refused(tmp_path, path):
