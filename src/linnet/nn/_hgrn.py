@@ -11,9 +11,10 @@ from jaxtyping import Array, Bool, Float
 from .. import scan
 from .._cite import cite
 from .._types import PRNGKey
+from ._inner_size import inner_size
 from ._layer_parts import projections, rms_norm
 from ._network import float_dtype
-from ._sequence_layer import AbstractSequenceLayer, check_heads
+from ._sequence_layer import AbstractSequenceLayer
 from ._short_convolution import ShortConvolution
 
 
@@ -72,8 +73,7 @@ class HGRN(AbstractSequenceLayer):
         dtype: Any = None,
         key: PRNGKey,
     ) -> None:
-        inner = int(hidden_size * expand_ratio)
-        check_heads("HGRN", hidden_size, 1, expanded_size=inner)
+        inner = inner_size("HGRN", "expand_ratio", hidden_size, expand_ratio)
         if not 0 <= lower_bound < 1:
             raise ValueError(f"HGRN needs a lower_bound of at least 0 and below 1, got {lower_bound}.")
         dtype = float_dtype(dtype)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float
 from .. import scan
 from .._cite import cite
 from .._types import PRNGKey
+from ._inner_size import inner_size
 from ._layer_parts import inverse_softplus, log_uniform, projections
 from ._network import float_dtype
 from ._sequence_layer import AbstractSequenceLayer, check_heads
@@ -86,9 +87,9 @@ class Mamba(AbstractSequenceLayer):
         dtype: Any = None,
         key: PRNGKey,
     ) -> None:
-        inner = int(expand * hidden_size)
+        inner = inner_size("Mamba", "expand", hidden_size, expand)
         rank = math.ceil(hidden_size / 16) if time_step_rank is None else time_step_rank
-        check_heads("Mamba", hidden_size, 1, state_size=state_size, expanded_size=inner, time_step_rank=rank)
+        check_heads("Mamba", hidden_size, 1, state_size=state_size, time_step_rank=rank)
         low, high = time_step_limit
         if not 0 < low <= high:
             raise ValueError(f"Mamba needs a time_step_limit of two positive numbers in order, got {time_step_limit}.")

@@ -10,9 +10,10 @@ from jaxtyping import Array, Bool, Float
 from .. import scan
 from .._cite import cite
 from .._types import PRNGKey
+from ._inner_size import inner_size
 from ._layer_parts import projections
 from ._network import float_dtype
-from ._sequence_layer import AbstractSequenceLayer, check_heads
+from ._sequence_layer import AbstractSequenceLayer
 
 
 @cite("feng2024were")
@@ -62,8 +63,7 @@ class MinGRU(AbstractSequenceLayer):
         dtype: Any = None,
         key: PRNGKey,
     ) -> None:
-        inner = int(expand * hidden_size)
-        check_heads("MinGRU", hidden_size, 1, expanded_size=inner)
+        inner = inner_size("MinGRU", "expand", hidden_size, expand)
         dtype = float_dtype(dtype)
         into = (inner, hidden_size)
         self.gate_weights, self.candidate_weights, output = projections(key, [into, into, (hidden_size, inner)], dtype)
