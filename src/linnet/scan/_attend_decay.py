@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ._chunks import before_or_same, cut, decayed_products, scan_chunks, segments
+from ._numbers import bounded_logarithms
 from ._transition import AbstractTransition
 
 
@@ -33,6 +34,7 @@ def chunked_decay(
     """
     num = queries.shape[0]
     log, sign = transition.logarithms()  # pyright: ignore[reportAttributeAccessIssue]
+    log = bounded_logarithms(log)
     if transition.invariant:
         log = jnp.broadcast_to(log.astype(queries.dtype), (num, *log.shape))
         sign = None if sign is None else jnp.broadcast_to(sign.astype(queries.dtype), (num, *sign.shape))

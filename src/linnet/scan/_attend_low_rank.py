@@ -5,6 +5,7 @@ from jaxtyping import Array
 
 from ._chunks import before_or_same, cut, decayed_products, scan_chunks, segments, unit_lower_inverse
 from ._low_rank import LowRank
+from ._numbers import bounded_logarithms
 
 
 def chunked_low_rank(
@@ -38,6 +39,7 @@ def chunked_low_rank(
     """
     num, rank = queries.shape[0], transition.erase.shape[1]
     log, sign = transition.logarithms()
+    log = None if log is None else bounded_logarithms(log)
     one_direction = keys is None
     if keys is None:
         keys = transition.write

@@ -1,5 +1,6 @@
 """Numbers that multiply a state, given as themselves or as logarithms and signs."""
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -62,3 +63,12 @@ def forget_numbers(decay: Any, resets: Bool[Array, " step"]) -> Array:
     if decay.invariant:
         values = values[None]
     return jnp.where(resets.reshape(-1, *[1] * (values.ndim - 1)), 0, values)
+
+
+def bounded_logarithms(log: Array) -> Array:
+    r"""Logarithms of decays, not below $\frac32 \log \epsilon$, for sums over chunks.
+
+    What such a decay leaves is far below rounding. But the sums of a chunk are differences of cumulative ones, and one
+    logarithm of $-10^4$ would take the digits of all that come after it.
+    """
+    return jnp.maximum(log, 1.5 * math.log(float(jnp.finfo(log.dtype).eps)))
