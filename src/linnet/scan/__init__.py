@@ -25,9 +25,10 @@ from ._dense import Dense as Dense
 from ._diagonal import Diagonal as Diagonal
 from ._identity import Identity as Identity
 from ._low_rank import LowRank as LowRank
-from ._max_plus import LogSumExp as LogSumExp, MaxPlus as MaxPlus
+from ._max_plus import AbstractLogSpace as AbstractLogSpace, LogSumExp as LogSumExp, MaxPlus as MaxPlus
 from ._policy import MODES as MODES
 from ._recur import recur as recur
 from ._scalar import Scalar as Scalar
 from ._sharded import sharded_attend as sharded_attend, sharded_recur as sharded_recur
 from ._transition import AbstractDecay as AbstractDecay, AbstractTransition as AbstractTransition
+from ._watch import Call as Call, watching as watching

@@ -1,5 +1,8 @@
 """The verb for recurrences whose state is a matrix that is written with keys and values and read with queries."""
 
+import functools as ft
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
@@ -13,6 +16,7 @@ from ._low_rank import LowRank
 from ._policy import attend_chunk, check_mode, choose_attend
 from ._recur import accumulator, check_chunk, check_steps, dense, flip, recur
 from ._transition import AbstractDecay, AbstractTransition
+from ._watch import seen
 
 
 @cite("katharopoulos2020transformers", "yang2024gated", "yang2024parallelizing")
@@ -78,31 +82,49 @@ def attend(
     _check_shapes(transition, queries, keys, values, start)
     admitted = tuple(m for m in transition.attend_admitted() if m != "fft" or resets is None)
     check_mode("attend", transition, mode, admitted)
-    low_rank = isinstance(transition, LowRank)
-    size = min(num, attend_chunk(low_rank, chunk_size))
-    mode = choose_attend(num, size) if mode == "auto" else mode
+    size = min(num, attend_chunk(transition, chunk_size))
     out, dtype = values.dtype, accumulator(values.dtype)
     start = jnp.zeros((queries.shape[-1], values.shape[-1]), dtype) if start is None else jnp.asarray(start)
     if isinstance(transition, LowRank) and keys is None and values.ndim == 2:
         values = values[:, None]
-    parts = (transition, queries, keys, values)
-    transition, queries, keys, values = jtu.tree_map(lambda leaf: leaf.astype(dtype), parts)
+    given = (transition, queries, keys, values)
+    transition, queries, keys, values = jtu.tree_map(lambda leaf: leaf.astype(dtype), given)
     start = start.astype(dtype)
+    queries = seen("attend", transition, queries, keys=keys, values=values, start=start)
     if reverse:
         transition = flip(transition)
         queries, values = queries[::-1], values[::-1]
         keys = None if keys is None else keys[::-1]
         resets = None if resets is None else resets[::-1]
-    if mode in ("associative", "fft"):
-        outputs, last = _by_states(transition, queries, keys, values, start, mode, resets)
-    elif mode == "chunk" and isinstance(transition, LowRank):
-        outputs, last = chunked_low_rank(transition, queries, keys, values, start, size, resets)
-    elif mode == "chunk":
-        outputs, last = chunked_decay(transition, queries, keys, values, start, size, resets)
+    parts = (transition, queries, keys, values, start)
+    mode = choose_attend(num) if mode == "auto" else mode
+    if mode == "by use":
+        outputs, last = by_use(ft.partial(_run, "step", num), ft.partial(_run, "chunk", size), parts, resets)
     else:
-        outputs, last = _loop(transition, queries, keys, values, start, resets, chunk_size if mode == "scan" else num)
+        outputs, last = _run(mode, chunk_size if mode == "scan" else num if mode == "step" else size, parts, resets)
     outputs = outputs[::-1] if reverse else outputs
     return outputs.astype(out), last
+
+
+def _run(mode: str, size: int | None, parts: tuple, resets: Array | None) -> tuple[Array, Array]:
+    """One mode; `size` is the chunk."""
+    if mode in ("associative", "fft"):
+        return _by_states(*parts, mode, resets)
+    if mode != "chunk":
+        return _loop(*parts, resets, size)
+    return (chunked_low_rank if isinstance(parts[0], LowRank) else chunked_decay)(*parts, size, resets)
+
+
+@ft.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def by_use(plain: Any, differentiated: Any, parts: tuple, resets: Array | None) -> tuple[Array, Array]:
+    """What is fastest by itself, and what is fastest with its derivative where there is one: the same numbers, in
+    another order of sums."""
+    return plain(parts, resets)
+
+
+@by_use.defjvp
+def _by_use_jvp(plain: Any, differentiated: Any, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
+    return jax.jvp(lambda parts: differentiated(parts, primals[1]), primals[:1], tangents[:1])
 
 
 def _loop(

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 from jaxtyping import Array
 
-#: Rows of a block in which exponents are subtracted element by element, where each key has its own decay.
-_BLOCK = 16
+#: Rows of a block in which exponents are subtracted element by element, where each key has its own decay; a power of 2.
+_BLOCK = 4
 
 
 def cut(tree: Any, num: int, size: int) -> Any:
@@ -32,45 +32,47 @@ def segments(resets: Array) -> Array:
 def decayed_products(rows: Array, columns: Array, at_rows: Array, at_columns: Array, mask: Array) -> Array:
     r"""$\sum_c x_{ic}\, y_{jc}\, e^{G_{ic} - G'_{jc}}$ where the mask is true, else 0.
 
-    Exponents are always differences, formed before the exponential and at most 0 where the mask is true: cumulative
-    decays by themselves would overflow. Where each key has its own decay, blocks of rows share a reference between
-    themselves and the columns before them, so that these are products of matrices, and only blocks on the diagonal are
-    summed element by element.
+    Exponents are always differences, formed before the exponential: cumulative decays by themselves would overflow.
+    Where each key has its own decay, blocks of a few rows on the diagonal are summed element by element. Two neighbours
+    of any size are joined by the product of the later rows and the earlier columns, both faded to the border between
+    them: no exponent is positive where decays are none, and the work is $O(\log C)$ exponentials a step and key.
 
     Args:
         rows: $x$, `"row key"`.
-        columns: $y$, `"column key"`.
-        at_rows: $G$, `"row"` or `"row key"`, falling along rows.
+        columns: $y$, `"column key"`, the same number for each row.
+        at_rows: $G$, `"row"` or `"row key"`.
         at_columns: $G'$, `"column"` or `"column key"`.
         mask: `"row column"`, true only where the column comes before the row or is its own.
     """
     if at_rows.ndim == 1:
         exponents = jnp.where(mask, at_rows[:, None] - at_columns[None, :], 0)
         return jnp.where(mask, (rows @ columns.T) * jnp.exp(exponents), 0)
-    num_rows, num_columns = rows.shape[0], columns.shape[0]
-    per_row = num_columns // num_rows
-    if num_rows <= _BLOCK:
-        return _elementwise(rows, columns, at_rows, at_columns, mask)
-    blocks = []
-    for first in range(0, num_rows, _BLOCK):
-        last = min(first + _BLOCK, num_rows)
-        here, own = slice(first, last), slice(first * per_row, last * per_row)
-        diagonal = _elementwise(rows[here], columns[own], at_rows[here], at_columns[own], mask[here, own])
-        row = [diagonal, jnp.zeros((last - first, num_columns - last * per_row), rows.dtype)]
-        if first:
-            before = slice(0, first * per_row)
-            reference = at_columns[first * per_row - 1]
-            left = rows[here] * jnp.exp(jnp.minimum(at_rows[here] - reference, 0))
-            right = columns[before] * jnp.exp(jnp.minimum(reference - at_columns[before], 0))
-            row = [jnp.where(mask[here, before], left @ right.T, 0), *row]
-        blocks.append(jnp.concatenate(row, axis=1))
-    return jnp.concatenate(blocks)
+    (num, width), per_row = rows.shape, columns.shape[0] // rows.shape[0]
+    full = max(_BLOCK, 1 << (num - 1).bit_length())
+    pad = full - num
+    x, g = jnp.pad(rows, ((0, pad), (0, 0))), jnp.pad(at_rows, ((0, pad), (0, 0)), "edge")
+    y = jnp.pad(columns, ((0, per_row * pad), (0, 0)))
+    h = jnp.pad(at_columns, ((0, per_row * pad), (0, 0)), "edge")
+    size, count = _BLOCK, full // _BLOCK
+    x, g, y, h = (part.reshape(count, -1, width) for part in (x, g, y, h))
+    own = jnp.pad(mask, ((0, pad), (0, per_row * pad))).reshape(count, size, count, size * per_row)
+    own = own[jnp.arange(count), :, jnp.arange(count)]
+    exponents = jnp.where(own[..., None], g[:, :, None] - h[:, None], -jnp.inf)
+    block = jnp.einsum("nik,njk,nijk->nij", x, y, jnp.exp(exponents))
+    while size < full:
+        x, g, y, h = (part.reshape(-1, 2, part.shape[1], width) for part in (x, g, y, h))
+        border = h[:, 0, -1:]
+        later, earlier = x[:, 1] * jnp.exp(g[:, 1] - border), y[:, 0] * jnp.exp(border - h[:, 0])
+        block = _join(block[0::2], jnp.einsum("nik,njk->nij", later, earlier), block[1::2])
+        size *= 2
+        x, g, y, h = (part.reshape(full // size, -1, width) for part in (x, g, y, h))
+    return jnp.where(mask, block[0, :num, : columns.shape[0]], 0)
 
 
-def _elementwise(rows: Array, columns: Array, at_rows: Array, at_columns: Array, mask: Array) -> Array:
-    exponents = jnp.where(mask[..., None], at_rows[:, None] - at_columns[None, :], -jnp.inf)
-    # One contraction: the exponentials are not kept as a product with both.
-    return jnp.einsum("ik,jk,ijk->ij", rows, columns, jnp.exp(exponents))
+def _join(first: Array, below: Array, second: Array) -> Array:
+    """Lower triangular blocks of twice the size."""
+    top = jnp.concatenate([first, jnp.zeros_like(first)], axis=2)
+    return jnp.concatenate([top, jnp.concatenate([below, second], axis=2)], axis=1)
 
 
 def unit_lower_inverse(lower: Array) -> Array:
@@ -96,9 +98,7 @@ def unit_lower_inverse(lower: Array) -> Array:
         blocks = lower.reshape(pairs, 2, size, pairs, 2, size)
         below = jnp.einsum("pipj->pij", blocks[:, 1, :, :, 0, :])
         first, second = inverse[0::2], inverse[1::2]
-        corner = second @ below @ first
-        top = jnp.concatenate([first, jnp.zeros_like(first)], axis=2)
-        inverse = jnp.concatenate([top, jnp.concatenate([corner, second], axis=2)], axis=1)
+        inverse = _join(first, second @ below @ first, second)
         size *= 2
     return inverse[0, :num, :num]
 

@@ -60,6 +60,30 @@ def loop(
     return jax.lax.scan(advance, start, xs)[1]
 
 
+@jax.custom_jvp
+def linear_loop(transition: AbstractTransition, drives: Array, start: Array) -> Array:
+    r"""The same for transitions that are linear and sums that are sums, with a derivative that is one more such loop:
+    $\delta h_t = A_t\, \delta h_{t-1} + (\delta A_t\, h_{t-1} + \delta b_t)$.
+
+    Reverse mode then is one loop backwards over the transitions and the states, and keeps nothing else.
+    """
+    return loop(transition, drives, start, None, False)
+
+
+@linear_loop.defjvp
+def _linear_loop_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    transition, drives, start = primals
+    states = linear_loop(transition, drives, start)
+    before = jnp.concatenate([start[None], states[:-1]])
+
+    def applied(transition: AbstractTransition) -> Array:
+        axis = None if transition.invariant else 0
+        return jax.vmap(lambda step, state: step.apply(state), (axis, 0))(transition, before)
+
+    forced = jax.jvp(applied, (transition,), (tangents[0],))[1]
+    return states, linear_loop(transition, forced + tangents[1], tangents[2])
+
+
 def associative(transition: AbstractTransition, drives: Array, start: Array) -> Array:
     """All prefixes by a tree of compositions."""
     first = jtu.tree_map(lambda leaf: leaf if transition.invariant else leaf[0], transition)

@@ -6,12 +6,14 @@ import jax
 
 from ._transition import MODES as MODES, AbstractTransition
 
-#: Steps in a chunk of `attend` where none are named, by backend: measured on two cores (`benchmarks/README.md`); on
-#: accelerators products of 64 rows fill the units.
-CHUNKS = {"cpu": 64}
+#: Steps in a chunk of `attend` on CPUs, where none are named: measured on two cores (`python -m benchmarks scan`).
+CPU_CHUNK = 32
+#: The same where each key has a decay of its own, whose exponentials grow with the chunk.
+CPU_DIAGONAL_CHUNK = 16
+#: On accelerators, products of so many rows fill the units.
 ACCELERATOR_CHUNK = 64
-#: The same for transitions of low rank, whose chunks are solved as triangular systems.
-LOW_RANK_CHUNKS = {"cpu": 16}
+#: So few steps are taken one by one.
+FEW = 8
 
 
 def check_mode(verb: str, transition: AbstractTransition, mode: str, admitted: tuple[str, ...]) -> None:
@@ -51,13 +53,19 @@ def choose_recur(transition: AbstractTransition, num: int, admitted: tuple[str, 
     return "associative" if is_accelerated() and "associative" in admitted else "scan"
 
 
-def choose_attend(num: int, chunk_size: int) -> str:
-    """The mode of `attend`: products of chunks, but for a few steps."""
-    return "step" if num <= 8 else "chunk"
+def choose_attend(num: int) -> str:
+    """The mode of `attend`: chunks, but one by one for a few steps; "by use" (on CPUs) one by one without a derivative
+    and chunks with one."""
+    if num <= FEW:
+        return "step"
+    return "chunk" if is_accelerated() else "by use"
 
 
-def attend_chunk(low_rank: bool, asked: Any) -> int:
+def attend_chunk(transition: Any, asked: int | None) -> int:
     """Steps in a chunk of `attend`."""
     if asked is not None:
         return asked
-    return (LOW_RANK_CHUNKS if low_rank else CHUNKS).get(jax.default_backend(), ACCELERATOR_CHUNK)
+    if is_accelerated():
+        return ACCELERATOR_CHUNK
+    log = transition.logarithms()[0]
+    return CPU_DIAGONAL_CHUNK if log is not None and log.ndim == (1 if transition.invariant else 2) else CPU_CHUNK

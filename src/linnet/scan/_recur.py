@@ -12,8 +12,10 @@ from . import _generic
 from ._elementwise import decay
 from ._identity import Identity
 from ._low_rank import LowRank
+from ._max_plus import AbstractLogSpace
 from ._policy import check_mode, choose_recur
 from ._transition import AbstractDecay, AbstractTransition
+from ._watch import replaced, seen
 
 
 @cite("blelloch1990prefix", "martin2018parallelizing")
@@ -37,9 +39,10 @@ def recur(
         states.append(state)
     ```
 
-    Sums are in float32 where the arrays have less. The backward pass of the mode "scan" keeps: for numbers
-    (`Identity`, `Scalar`, `Diagonal`) the states, which are the result; for others $T / c + c$ states, made anew in
-    chunks of $c$ = `chunk_size` steps (by default the root of $T$). "step" is the same loop without chunks.
+    Sums are in float32 where the arrays have less. The backward pass of the mode "scan" is one loop backwards that
+    keeps nothing but the transitions and the states, which are the result (in log space $T / c + c$ states, made anew
+    in chunks of $c$ = `chunk_size` steps, by default the root of $T$). "step" is the same loop as JAX differentiates
+    it.
 
     Args:
         transition: $A$.
@@ -80,10 +83,12 @@ def recur(
     transition = jtu.tree_map(lambda leaf: leaf.astype(dtype if jnp.iscomplexobj(leaf) else real), transition)
     drives = drives.astype(dtype)
     start = transition.zero(drives.shape[1:], dtype) if start is None else jnp.asarray(start).astype(dtype)
+    drives = seen("recur", transition, drives, start=start)
     if isinstance(transition, AbstractDecay):
         states = _numbers(transition, drives, start, mode, chunk_size, resets, reverse)
     else:
         states = _any(transition, drives, start, mode, chunk_size, resets, reverse)
+    states = replaced(states)
     return states, states[0] if reverse else states[-1]
 
 
@@ -128,6 +133,8 @@ def _any(
         states = _generic.associative(transition, drives, start)
     elif mode == "chunk":
         states = _generic.chunked(transition, drives, start, chunk_size)
+    elif mode == "scan" and not isinstance(transition, AbstractLogSpace):
+        states = _generic.linear_loop(transition, drives, start)
     else:
         states = _generic.loop(transition, drives, start, chunk_size, mode == "scan")
     return states[::-1] if reverse else states
