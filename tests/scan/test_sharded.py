@@ -93,11 +93,11 @@ read = lambda array: array
 count, names = int(sys.argv[1]), sys.argv[2].split(",")
 assert len(jax.devices()) == count
 mesh = jax.make_mesh((count,), ("time",))
-states = check(mesh, names if names != ["all"] else TRANSITIONS)[0][0]
+states = check(mesh, names)[0][0]
 assert states.sharding.is_equivalent_to(NamedSharding(mesh, P("time")), states.ndim), states.sharding
 
 # A batch too: over the other axis of the mesh.
-if count == 4:
+if "diagonal" in names and count == 4:
     both = jax.make_mesh((2, 2), ("batch", "time"))
     a, b, s = jnp.tanh(arrays(4, num, size)), arrays(4, num, size), arrays(4, size)
 
@@ -152,7 +152,7 @@ def read(array):
     + CHECKS
     + """
 mesh = jax.make_mesh((4,), ("time",))
-check(mesh, ("diagonal", "scalar", "low rank", "log sum exp"))
+check(mesh, ("scalar", "log sum exp"))
 print("all the same")
 """
 )
@@ -165,7 +165,7 @@ def environment(devices):
 
 def run(devices, names):
     command = [sys.executable, "-c", DEVICES, str(devices), names]
-    done = subprocess.run(command, env=environment(devices), capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, env=environment(devices), capture_output=True, text=True, timeout=900)
     assert "all the same" in done.stdout, done.stderr[-4000:]
 
 
@@ -175,8 +175,12 @@ def test_on_two_devices_it_is_the_same_recurrence():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("devices", [1, 2, 4])
-def test_on_any_number_of_devices_it_is_the_same_recurrence(devices):
-    run(devices, "all")
+@pytest.mark.parametrize(
+    "names",
+    ["diagonal,scalar", "identity,constant", "logarithms,poles", "block,dense", "low rank", "max plus,log sum exp"],
+)
+def test_on_any_number_of_devices_it_is_the_same_recurrence(names, devices):
+    run(devices, names)
 
 
 @pytest.mark.slow
@@ -188,7 +192,7 @@ def test_on_two_processes_it_is_the_same_recurrence():
     options = {"env": environment(2), "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     both = [subprocess.Popen([*command, str(process)], **options) for process in range(2)]
     try:
-        outputs = [process.communicate(timeout=280)[0] for process in both]
+        outputs = [process.communicate(timeout=900)[0] for process in both]
     finally:
         for process in both:
             process.kill()

@@ -1,12 +1,20 @@
 """What a trained thing is: spectra, kernels, balance, alignment. Pure functions of networks and moments."""
 
 from ._alignment import mode_alignment as mode_alignment
+from ._attention_form import attention_form as attention_form, softmax_features as softmax_features
 from ._balance import balance_matrices as balance_matrices, balancedness as balancedness
 from ._condition_geometry import (
     cross_condition_generalization as cross_condition_generalization,
     parallelism_score as parallelism_score,
 )
+from ._dynamical_form import (
+    DynamicalForm as DynamicalForm,
+    effective_eigenvalues as effective_eigenvalues,
+    form_difference as form_difference,
+    normalised_form as normalised_form,
+)
 from ._forgetting import forgetting as forgetting
+from ._form_of_layer import dynamical_form as dynamical_form
 from ._linear_map import (
     BestLinearMap as BestLinearMap,
     best_linear_map as best_linear_map,
