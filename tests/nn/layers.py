@@ -222,4 +222,23 @@ LAYERS: dict[str, Layer] = {
         ),
         oracles_invariant.s5,
     ),
+    "lssl": Layer(
+        lambda key, dtype, **options: nn.LSSL(
+            WIDTH, 5, output_channels=2, fixed=False, dt_min=0.03, dt_max=0.5, dtype=dtype, key=key, **options
+        ),
+        oracles_invariant.lssl,
+        ("associative", "chunk"),
+    ),
+    "s4": Layer(
+        lambda key, dtype, **options: nn.S4(WIDTH, 6, dt_min=0.03, dt_max=0.5, dtype=dtype, key=key, **options),
+        oracles_invariant.s4,
+        ("associative", "chunk"),
+    ),
+    "s4, rank 2": Layer(
+        lambda key, dtype, **options: nn.S4(
+            WIDTH, 4, hippo="LegT", dt_min=0.03, dt_max=0.5, output="none", dtype=dtype, key=key, **options
+        ),
+        oracles_invariant.s4,
+        ("associative", "chunk"),
+    ),
 }

@@ -65,3 +65,36 @@ def lru(layer, xs):
         state = poles * state + b @ x
         ys.append((c @ state).real + d * x)
     return _output(layer, np.array(ys))
+
+
+def lssl(layer, xs):
+    """The bilinear rule by inverses, for each feature."""
+    a, b, c = (np.asarray(part) for part in (layer.transition, layer.read_in, layer.read_out))
+    one, columns = np.eye(len(a)), []
+    for feature, dt in enumerate(np.exp(np.asarray(layer.log_dt))):
+        inverse = np.linalg.inv(one - dt / 2 * a)
+        step, drive = inverse @ (one + dt / 2 * a), inverse @ b * dt
+        state, found = np.zeros(len(a)), []
+        for x in xs[:, feature]:
+            state = step @ state + drive * x
+            found.append(c[feature] @ state + np.asarray(layer.skip)[feature] * x)
+        columns.append(found)
+    return _output(layer, np.transpose(columns, (1, 0, 2)).reshape(len(xs), -1))
+
+
+def s4(layer, xs):
+    """The same for the full complex matrix of all conjugate pairs."""
+    half = -np.exp(np.asarray(layer.log_decay)) + 1j * np.asarray(layer.frequency)
+    low_rank, inputs, c = (_complex(part) for part in (layer.low_rank, layer.read_in, layer.read_out))
+    columns = []
+    for feature, dt in enumerate(np.exp(np.asarray(layer.log_dt))):
+        p, b, row = (np.concatenate([part[feature], part[feature].conj()]) for part in (low_rank, inputs, c))
+        a = np.diag(np.concatenate([half[feature], half[feature].conj()])) - p @ p.conj().T
+        one = np.eye(len(a))
+        step = np.linalg.solve(one - dt / 2 * a, one + dt / 2 * a)
+        drive, state, found = np.linalg.solve(one - dt / 2 * a, dt * b), np.zeros(len(a), complex), []
+        for x in xs[:, feature]:
+            state = step @ state + drive * x
+            found.append((row @ state).real + layer.skip[feature] * x)
+        columns.append(found)
+    return _output(layer, np.array(columns).T)

@@ -210,3 +210,55 @@ def test_s5_begins_as_blocks_of_legs():
 def test_what_does_not_fit_is_a_sentence(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@eqx.filter_jit
+def kernel(layer, num):
+    return layer.kernel(num)
+
+
+@pytest.mark.parametrize("kind", ["LegS", "LegT"])
+def test_s4_begins_as_the_lssl_of_its_memory(kind):
+    """One system in two bases: dense with real states, and diagonal plus low rank with half of the conjugate pairs."""
+    dense = nn.LSSL(3, 8, hippo=kind, output="none", key=jr.key(0))
+    sparse = nn.S4(3, 8, hippo=kind, output="none", key=jr.key(0))
+    vectors = nn.nplr(kind, 8).vectors[:, :4]
+    rows = np.asarray(dense.read_out)[:, 0] @ vectors
+    decay = jnp.full((3, 4), -np.inf if kind == "LegT" else np.log(0.5))
+    sparse = eqx.tree_at(
+        lambda found: (found.read_out, found.log_dt, found.log_decay),
+        sparse,
+        (jnp.asarray(np.stack([rows.real, rows.imag])), dense.log_dt, decay),
+    )
+    # Half of the pairs, and twice the real part: y = 2 Re(C V x).
+    assert_close(kernel(sparse, 50), kernel(dense, 50)[..., 0], "closed_form")
+
+
+def test_a_fixed_lssl_passes_no_gradient_to_its_memory():
+    layer = nn.LSSL(3, 4, key=jr.key(0))
+    gradient = eqx.filter_grad(lambda layer: jnp.sum(layer(jnp.ones((5, 3)))[0] ** 2))(layer)
+    frozen = gradient.transition, gradient.read_in, gradient.log_dt
+    assert all(not np.any(part) for part in frozen) and np.any(gradient.read_out)
+
+
+@pytest.mark.parametrize("make", [nn.S4, nn.S4D, nn.LSSL])
+def test_kernels_are_impulse_responses(make):
+    layer = make(2, 4, output="none", mode="scan", key=jr.key(0))
+    layer = eqx.tree_at(lambda found: found.skip, layer, jnp.zeros_like(layer.skip))
+    assert_close(layer(jnp.zeros((6, 2)).at[0].set(1.0))[0], kernel(layer, 6).reshape(6, 2), "exact")
+
+
+def test_inverses_are_those_of_numpy():
+    from linnet.nn._inverse import inverse
+
+    rng = np.random.default_rng(0)
+    # The last has a leading entry of 0: rows are exchanged.
+    for matrix in (
+        rng.normal(size=(7, 7)),
+        np.array([[2.0]]),
+        np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 0.0], [3.0, 1.0, 1.0]]),
+    ):
+        assert_close(inverse(jnp.asarray(matrix)), np.linalg.inv(matrix), "closed_form")
+        # d sum A^-1 = -sum A^-1 dA A^-1
+        slope, found = jax.grad(lambda found: jnp.sum(inverse(found)))(jnp.asarray(matrix)), np.linalg.inv(matrix)
+        assert_close(slope, -np.outer(found.sum(axis=0), found.sum(axis=1)), "closed_form")

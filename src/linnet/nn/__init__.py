@@ -50,7 +50,7 @@ from ._init_aligned import aligned as aligned
 from ._init_aligned_encoder import aligned_encoder as aligned_encoder
 from ._init_balanced import balanced as balanced, rebalance as rebalance, zero_balanced as zero_balanced
 from ._kimi_delta import KimiDelta as KimiDelta
-from ._layer_registry import LAYERS as LAYERS, layer as layer
+from ._layer_registry import LAYERS as LAYERS, layer as layer, layer_name as layer_name
 from ._leaky_linear_rnn import LeakyLinearRNN as LeakyLinearRNN
 from ._lightnet import LightNet as LightNet
 from ._linear_attention import LinearAttention as LinearAttention
@@ -63,6 +63,7 @@ from ._linear_head import (
 )
 from ._linear_rnn import LinearRNN as LinearRNN
 from ._lru import LRU as LRU
+from ._lssl import LSSL as LSSL
 from ._mamba import Mamba as Mamba
 from ._mamba2 import Mamba2 as Mamba2
 from ._min_gru import MinGRU as MinGRU
@@ -82,6 +83,7 @@ from ._quadratic_network import QuadraticNetwork as QuadraticNetwork
 from ._retnet import RetNet as RetNet
 from ._rglru import RGLRU as RGLRU
 from ._rwkv7 import RWKV7 as RWKV7
+from ._s4 import S4 as S4
 from ._s4d import S4D as S4D
 from ._s5 import S5 as S5
 from ._sample_loss import sample_loss as sample_loss

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from .._cite import cite
+from ._inverse import inverse
 
 #: Names of the rules, and the weight of the new state in those that are generalised bilinear ones.
 METHODS: dict[str, float | None] = {"zoh": None, "euler": 0.0, "bilinear": 0.5, "backward_euler": 1.0}
@@ -91,5 +92,5 @@ def discretise_dense(
     else:
         one: Any = jnp.eye(size, dtype=matrix.dtype)
         right = jnp.concatenate([one + (1 - alpha) * dt * matrix, dt * columns], axis=1)
-        both = right if alpha == 0 else jnp.linalg.solve(one - alpha * dt * matrix, right)
+        both = right if alpha == 0 else inverse(one - alpha * dt * matrix) @ right
     return both[:, :size], both[:, size:].reshape(inputs.shape)

@@ -21,8 +21,8 @@ from ._sequence_layer import AbstractSequenceLayer, check_heads
 from ._ssm_output import SSMOutput
 from ._timescale import check_timescales, log_timescales
 
-#: From so many steps on a convolution is faster than a loop over all states.
-_CONVOLVED = 32
+#: From so many steps on a convolution is faster than a loop: measured on two cores (`benchmarks/README.md`).
+_CONVOLVED = 16
 
 
 @cite("gu2022parameterization", "gupta2022diagonal")
