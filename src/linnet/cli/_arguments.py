@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from ..config import LearnConfig, PhaseConfig
+from ..config import LearnConfig, PhaseConfig, SequenceConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,27 @@ def _unchecked(name: str, config: Any, *left_out: str) -> Any:
 
 Settings: Any = _unchecked("Settings", LearnConfig)
 PhaseSettings: Any = _unchecked("PhaseSettings", PhaseConfig, "study", "preset")
+
+
+def _undecided(name: str, config: Any) -> Any:
+    """Settings of which none is given: the preset decides, which depends on the rest of the command."""
+    fields = [
+        (
+            f.name,
+            f.type if isinstance(f.default, tuple) else f.type | None,
+            () if isinstance(f.default, tuple) else None,
+        )
+        for f in dataclasses.fields(config)
+    ]
+    return dataclasses.make_dataclass(
+        name,
+        [(field, kind, dataclasses.field(default=default)) for field, kind, default in fields],
+        namespace={"__doc__": config.__doc__},
+        frozen=True,
+    )
+
+
+SequenceSettings: Any = _undecided("SequenceSettings", SequenceConfig)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +124,57 @@ class Phase:
     out: str = "runs"
     resume: bool = False
     force: bool = False
+    output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequence:
+    """Train a sequence layer on a task and test it far beyond the training length, beside chance and a control.
+
+    `linnet sequence scoreboard` does so for a grid of layers and tasks; `linnet sequence text FILE` trains a language
+    model of bytes. Settings that are not given ("auto") come from the preset.
+
+    Args:
+        task: a task such as parity, s3 or mqar; or "scoreboard"; or "text".
+        file: the text, after "text".
+        settings: what is trained, and how.
+        preset: quick, default or paper.
+        out: folder of runs.
+        resume: continue the interrupted run of this very command (a plain repetition does so too).
+        force: repeat a run that was already run.
+    """
+
+    task: Annotated[Positional[str], arg(metavar="TASK", help_behavior_hint="")]
+    file: Annotated[Positional[str], arg(metavar="[FILE]", help_behavior_hint="")] = ""
+    settings: OmitArgPrefixes[SequenceSettings] = dataclasses.field(default_factory=SequenceSettings)  # pyright: ignore[reportInvalidTypeForm]
+    preset: str = "default"
+    out: str = "runs"
+    resume: bool = False
+    force: bool = False
+    output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Generate:
+    """Continue a prompt with the model of a `linnet sequence text` run, byte by byte.
+
+    Args:
+        run: a path, the name of a run folder, or the unique beginning of its name or hash.
+        prompt: the text that is continued.
+        length: bytes to add.
+        temperature: of the draws; 0 takes the likeliest byte each time.
+        top_k: draw from this many likeliest bytes only; by default all.
+        seed: the seed of the draws.
+        out: folder of runs.
+    """
+
+    run: Annotated[Positional[str], arg(metavar="RUN", help_behavior_hint="")]
+    prompt: str = "\n"
+    length: int = 200
+    temperature: float = 0.8
+    top_k: int | None = None
+    seed: int = 0
+    out: str = "runs"
     output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
 
 

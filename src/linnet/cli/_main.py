@@ -16,6 +16,8 @@ COMMANDS = {
     arguments.Learn: ("learn", "_learn"),
     arguments.Study: ("study", "_study"),
     arguments.Phase: ("phase", "_phase"),
+    arguments.Sequence: ("sequence", "_sequence"),
+    arguments.Generate: ("generate", "_sequence"),
     arguments.List: ("list", "_runs"),
     arguments.Show: ("show", "_runs"),
     arguments.Compare: ("compare", "_runs"),
@@ -31,7 +33,9 @@ linnet learn series.csv --columns x,y --window 20
 
 linnet study all --preset quick
 
-linnet phase domine2025-balanced --x balance --y scale"""
+linnet phase domine2025-balanced --x balance --y scale
+
+linnet sequence parity --layer delta-net"""
 
 MISUSE = 2
 INTERRUPTED = 130

@@ -1,5 +1,6 @@
 """A run's results for people: the answer, then tables."""
 
+import shlex
 from typing import Any
 
 from ._answer import cell, table
@@ -11,6 +12,12 @@ def show_summary(console: Any, summary: dict[str, Any]) -> None:
         show_study(console, summary)
     elif "scalar" in summary:
         show_phase(console, summary)
+    elif "bits_per_byte" in summary:
+        show_text(console, summary)
+    elif "scores" in summary:
+        show_scoreboard(console, summary)
+    elif "accuracy_by_length" in summary:
+        show_sequence(console, summary)
     else:
         show_learn(console, summary)
 
@@ -92,6 +99,43 @@ def show_phase(console: Any, summary: dict[str, Any]) -> None:
     console.print(f"{points}, seeds at each: {summary['seeds']}, {summary['seconds']:.0f} s")
     console.print(f"figure: {summary['figure']}", soft_wrap=True)
     console.print(f"report: {summary['report']}", soft_wrap=True)
+
+
+def show_sequence(console: Any, summary: dict[str, Any]) -> None:
+    """The results of `linnet sequence TASK`."""
+    console.print(f"{summary['task']}: {summary['answer']}")
+    entries = [summary, *([summary["control"]] if summary["control"] else [])]
+    rows = [
+        [int(length), *(entry["accuracy_by_length"][length] for entry in entries)]
+        for length in summary["accuracy_by_length"]
+    ]
+    table(console, ["length", *(entry["about"] for entry in entries)], rows)
+    console.print(f"chance: {cell(summary['chance'])}")
+    console.print(f"report: {summary['report']}", soft_wrap=True)
+
+
+def show_scoreboard(console: Any, summary: dict[str, Any]) -> None:
+    """The results of `linnet sequence scoreboard`."""
+    console.print(summary["answer"])
+    rows = [[layer, *(summary["scores"][task][layer] for task in summary["tasks"])] for layer in summary["layers"]]
+    table(
+        console, ["layer", *summary["tasks"]], rows, "Accuracy at the longest tested length, 0 at chance and 1 at best:"
+    )
+    console.print(f"report: {summary['report']}", soft_wrap=True)
+
+
+def show_text(console: Any, summary: dict[str, Any]) -> None:
+    """The results of `linnet sequence text`."""
+    console.print(summary["answer"])
+    rows = [["the model", summary["bits_per_byte"]], *([n, v] for n, v in summary["references"].items())]
+    table(console, ["", "bits per byte"], rows)
+    console.print(f"continue a text: linnet generate {shlex.quote(summary['run'])} --prompt ...", soft_wrap=True)
+    console.print(f"report: {summary['report']}", soft_wrap=True)
+
+
+def show_generated(console: Any, found: dict[str, Any]) -> None:
+    """The results of `linnet generate`: the prompt and what follows it."""
+    console.print(found["prompt"] + found["text"], soft_wrap=True)
 
 
 _NUMBERS = ("predicted", "measured", "tolerance")

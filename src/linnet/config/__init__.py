@@ -7,6 +7,7 @@ from ._brechet2023_generative import Brechet2023Generative as Brechet2023Generat
 from ._dang2023_collapse import Dang2023Collapse as Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced as Domine2025Balanced
 from ._easy_filter import EasyFilter as EasyFilter
+from ._feng2024_aaren import Feng2024Aaren as Feng2024Aaren
 from ._first_layer_energy import FirstLayerEnergy as FirstLayerEnergy
 from ._kleinman2024_critical import Kleinman2024Critical as Kleinman2024Critical
 from ._kumar2024_grokking import Kumar2024Grokking as Kumar2024Grokking
@@ -26,6 +27,7 @@ from ._proca2025_transition import Proca2025Transition as Proca2025Transition
 from ._saxe2014_chaos import Saxe2014Chaos as Saxe2014Chaos
 from ._saxe2014_depth import Saxe2014Depth as Saxe2014Depth
 from ._saxe2014_modes import Saxe2014Modes as Saxe2014Modes
+from ._sequence import SequenceConfig as SequenceConfig, parse_settings as parse_settings
 from ._smekal2024_ssm import Smekal2024SSM as Smekal2024SSM
 from ._task_structure_geometry import TaskStructureGeometry as TaskStructureGeometry
 from ._toml import dumps as dumps

@@ -12,6 +12,7 @@ from ._brechet2023_generative import Brechet2023Generative
 from ._dang2023_collapse import Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced
 from ._easy_filter import EasyFilter
+from ._feng2024_aaren import Feng2024Aaren
 from ._first_layer_energy import FirstLayerEnergy
 from ._kleinman2024_critical import Kleinman2024Critical
 from ._kumar2024_grokking import Kumar2024Grokking
@@ -29,6 +30,7 @@ from ._proca2025_transition import Proca2025Transition
 from ._saxe2014_chaos import Saxe2014Chaos
 from ._saxe2014_depth import Saxe2014Depth
 from ._saxe2014_modes import Saxe2014Modes
+from ._sequence import SequenceConfig
 from ._smekal2024_ssm import Smekal2024SSM
 from ._task_structure_geometry import TaskStructureGeometry
 
@@ -56,6 +58,7 @@ STUDIES: dict[str, type] = {
         Proca2025Integration,
         Bordelon2025Integrate,
         Smekal2024SSM,
+        Feng2024Aaren,
         Advani2020Overtraining,
         TaskStructureGeometry,
         Arora2018Acceleration,
@@ -66,11 +69,20 @@ STUDIES: dict[str, type] = {
 }
 
 
+#: The configs of commands that are no studies.
+COMMANDS: dict[str, type] = {
+    "learn": LearnConfig,
+    "sequence": SequenceConfig,
+    "sequence-text": SequenceConfig,
+    "sequence-scoreboard": SequenceConfig,
+}
+
+
 def load(name: str, preset: str = "default", **settings: Any) -> Any:
     """The config of a command or study.
 
     Args:
-        name: "learn" or the name of a study.
+        name: one of `COMMANDS` or the name of a study.
         preset: "quick", "default" or "paper".
         **settings: settings that replace those of the preset; those that are `None` do not.
 
@@ -94,7 +106,7 @@ def title(name: str) -> str:
 
 
 def _class(name: str) -> type:
-    known: dict[str, type] = {"learn": LearnConfig} | STUDIES
+    known = COMMANDS | STUDIES
     if name not in known:
         close = difflib.get_close_matches(name, STUDIES, n=3, cutoff=0.3) or list(STUDIES)
         raise ValueError(

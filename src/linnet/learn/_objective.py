@@ -112,7 +112,7 @@ class FreshObjective(AbstractObjective):
     ) -> tuple["AbstractObjective", Int[Array, " num"] | None]:
         if batch_size is None or key is None:
             return self, order
-        batch = self.task.sample(batch_size, key=jr.fold_in(jr.fold_in(key, 1), step))
+        batch = self.task.sample_at(batch_size, key=jr.fold_in(jr.fold_in(key, 1), step), step=step)
         return SampleObjective(batch, self.loss), order
 
 

@@ -20,6 +20,9 @@ from ._phase import (
     phase_figure as phase_figure,
     write_phase_report as write_phase_report,
 )
+from ._scoreboard import write_scoreboard_report as write_scoreboard_report
+from ._sequence import length_figure as length_figure, write_sequence_report as write_sequence_report
+from ._sequence_text import write_text_report as write_text_report
 from ._spectrum import spectrum_figure as spectrum_figure
 from ._study import study_content as study_content, write_study_report as write_study_report
 from ._table import Bars as Bars, Column as Column, Pixels as Pixels, Table as Table, table_html as table_html

@@ -22,6 +22,7 @@ from ._counting import (
     Sum as Sum,
 )
 from ._covariance import CovarianceMatching as CovarianceMatching
+from ._curriculum import Curriculum as Curriculum
 from ._decayed_classes import DecayedClasses as DecayedClasses
 from ._digits import digits as digits
 from ._entry_transfer import EntryTransfer as EntryTransfer

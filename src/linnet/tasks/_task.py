@@ -4,6 +4,7 @@ import abc
 from typing import Any, ClassVar
 
 import equinox as eqx
+from jaxtyping import Array, Int
 
 from .._types import PRNGKey
 from ._batch import Batch, Split
@@ -24,6 +25,10 @@ class AbstractTask(eqx.Module):
     @abc.abstractmethod
     def sample(self, num: int, *, key: PRNGKey, length: int | None = None) -> Batch:
         """Fresh examples; sequences of another length than in training where the task has one."""
+
+    def sample_at(self, num: int, *, key: PRNGKey, step: Int[Array, ""]) -> Batch:
+        """Fresh examples for a step of training; a task that changes over training has others at every step."""
+        return self.sample(num, key=key)
 
     @abc.abstractmethod
     def moments(self) -> AbstractMoments:
