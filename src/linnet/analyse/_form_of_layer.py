@@ -28,7 +28,8 @@ def dynamical_form(layer: nn.AbstractSequenceLayer, xs: Float[Array, "step in"],
       matrix. Where there is a normaliser it is the last column; `normalised_form` makes it part of the transitions.
     - Layers with a vector for a state (LSSL, S4D, LRU, Mamba, RG-LRU ...): $u$ is what is written, $B u$ in the paper,
       and $B$ the identity. Where the layer's outputs are linear in the states, given the tokens, $C$ and $D u$ are
-      their derivatives, and $C h + D u$ is what the layer returns; else $C$ is the identity.
+      their derivatives, and $C h + D u$ is what the layer returns; else (and in LSSL and S4, whose features are heads)
+      $C$ is the identity.
     - Softmax attention has no form of fixed size: here its state is its cache, with one row for each token.
 
     Args:
@@ -59,8 +60,12 @@ def dynamical_form(layer: nn.AbstractSequenceLayer, xs: Float[Array, "step in"],
             raise ValueError("dynamical_form needs softmax attention from its beginning: put all tokens into xs.")
         return cached_form(layer, xs)
     state = layer.init_state() if state is None else state
-    with scan.watching() as watch:
-        ys, _ = layer.forward(xs, state, resets=None, mode="step")
+    # Layers of time-invariant matrices have loops of their own, and use the engine for products of matrices.
+    for mode in ("step", "associative"):
+        with scan.watching() as watch:
+            ys, _ = layer.forward(xs, state, resets=None, mode=mode)
+        if watch.calls:
+            break
     numbers = [n for n, call in enumerate(watch.calls) if not isinstance(call.transition, scan.AbstractLogSpace)]
     if not numbers:
         raise ValueError(
@@ -69,6 +74,8 @@ def dynamical_form(layer: nn.AbstractSequenceLayer, xs: Float[Array, "step in"],
     call = watch.calls[numbers[-1]]
     if call.verb == "attend":
         return _of_memory(call)
+    if call.mapped:
+        return _of_mapped_states(call)
     before = sum(other.verb == "recur" for other in watch.calls[: numbers[-1]])
     return _of_states(call, layer, xs, state, ys, before)
 
@@ -106,6 +113,14 @@ def _seen_by_later(step: scan.LowRank, keys: Array) -> Array:
             key = key + write * (erase @ key)
         left.append(key)
     return jnp.stack(left)
+
+
+def _of_mapped_states(call: scan.Call) -> DynamicalForm:
+    """Matrices of features, each with a state of its own, as heads; what is read of them is not seen from here."""
+    drives, start = (_flat(call.arrays[name], call.mapped) for name in ("drives", "start"))
+    matrix = _flat(call.transition.matrix, call.mapped)
+    matrices = jnp.broadcast_to(matrix, (drives.shape[1], *matrix.shape))
+    return DynamicalForm(matrices, None, jnp.moveaxis(drives, 0, 1)[..., None], None, start[..., None])
 
 
 def _of_states(

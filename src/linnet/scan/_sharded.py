@@ -159,8 +159,14 @@ def over_steps_of(transition: Any, num: int) -> Any:
 
 def _before(total: Any, last: Array, start: Array, axis: str) -> Array:
     """The state before the first step of this device."""
-    here = jax.lax.axis_index(axis)
-    totals, lasts = jtu.tree_map(lambda leaf: jax.lax.all_gather(leaf, axis), (total, last))
+    here, count = jax.lax.axis_index(axis), jax.lax.axis_size(axis)
+
+    def gather(leaf: Array) -> Array:
+        # A sum of parts that are 0 elsewhere: JAX cannot differentiate an `all_gather` that is mapped over a batch on
+        # a mesh with explicit axes.
+        return jax.lax.psum(jnp.zeros((count, *leaf.shape), leaf.dtype).at[here].set(leaf), axis)
+
+    totals, lasts = jtu.tree_map(gather, (total, last))
 
     def go(state: Array, shard: tuple) -> tuple[Array, None]:
         number, total, last = shard
