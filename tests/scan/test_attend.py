@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import jax.random as jr
 import jax.tree_util as jtu
 import numpy as np
 import pytest
@@ -171,3 +172,21 @@ def test_the_gradients_of_scan_and_chunk_do_not_keep_all_states(low_rank):
     found = {mode: temporary_bytes(mode, 1024, low_rank) for mode in ("step", "scan", "chunk")}
     assert found["step"] > states, found  # it does keep them
     assert found["scan"] < states / 3 and found["chunk"] < states / 3, found
+
+
+def test_gradient_of_the_mode_by_use_is_mapped_over_examples_and_heads():
+    # Two maps and outputs whose heads are not first: the loop and the chunks must leave mapped axes in one place.
+    log = -jnp.abs(jr.normal(jr.key(0), (2, 3, 20, 4)))
+    q, k, v = jr.normal(jr.key(1), (3, 2, 20, 3, 4))
+
+    def objective(v, mode):
+        def heads(log, q, k, v):
+            one = jax.vmap(lambda log, *qkv: scan.attend(scan.Diagonal(log=log), *qkv, mode=mode), (0, 1, 1, 1), (1, 0))
+            outputs, _ = one(log, q, k, v)
+            return outputs / jnp.mean(outputs**2, axis=-1, keepdims=True)
+
+        return jnp.sum(jnp.sin(jax.vmap(heads)(log, q, k, v)))
+
+    # The compiled program is traced before it is differentiated.
+    compiled = jax.jit(objective, static_argnums=1)
+    assert_close(jax.grad(compiled)(v, "auto"), jax.grad(compiled)(v, "scan"), "closed_form")

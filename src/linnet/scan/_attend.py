@@ -119,12 +119,22 @@ def _run(mode: str, size: int | None, parts: tuple, resets: Array | None) -> tup
 def by_use(plain: Any, differentiated: Any, parts: tuple, resets: Array | None) -> tuple[Array, Array]:
     """What is fastest by itself, and what is fastest with its derivative where there is one: the same numbers, in
     another order of sums."""
-    return plain(parts, resets)
+    return _mapped_first(plain(parts, resets))
 
 
 @by_use.defjvp
 def _by_use_jvp(plain: Any, differentiated: Any, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
-    return jax.jvp(lambda parts: differentiated(parts, primals[1]), primals[:1], tangents[:1])
+    return jax.jvp(lambda parts: _mapped_first(differentiated(parts, primals[1])), primals[:1], tangents[:1])
+
+
+def _mapped_first(arrays: tuple[Array, Array]) -> tuple[Array, Array]:
+    """The same arrays; where they are mapped by `jax.vmap`, that axis is the first of the array underneath.
+
+    JAX takes for granted that a function and its derivative's rule leave mapped axes in the same places, which two
+    different computations need not do.
+    """
+    outputs, last = (jnp.expand_dims(array, 0)[0] for array in arrays)
+    return outputs, last
 
 
 def _loop(
