@@ -28,6 +28,7 @@ from ._saxe2014_chaos import Saxe2014Chaos as Saxe2014Chaos
 from ._saxe2014_depth import Saxe2014Depth as Saxe2014Depth
 from ._saxe2014_modes import Saxe2014Modes as Saxe2014Modes
 from ._sequence import SequenceConfig as SequenceConfig, parse_settings as parse_settings
+from ._sieber2024_dynamical import Sieber2024Dynamical as Sieber2024Dynamical
 from ._smekal2024_ssm import Smekal2024SSM as Smekal2024SSM
 from ._task_structure_geometry import TaskStructureGeometry as TaskStructureGeometry
 from ._toml import dumps as dumps

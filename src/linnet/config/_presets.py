@@ -31,6 +31,7 @@ from ._saxe2014_chaos import Saxe2014Chaos
 from ._saxe2014_depth import Saxe2014Depth
 from ._saxe2014_modes import Saxe2014Modes
 from ._sequence import SequenceConfig
+from ._sieber2024_dynamical import Sieber2024Dynamical
 from ._smekal2024_ssm import Smekal2024SSM
 from ._task_structure_geometry import TaskStructureGeometry
 
@@ -57,6 +58,7 @@ STUDIES: dict[str, type] = {
         Proca2025Kernel,
         Proca2025Integration,
         Bordelon2025Integrate,
+        Sieber2024Dynamical,
         Smekal2024SSM,
         Feng2024Aaren,
         Advani2020Overtraining,

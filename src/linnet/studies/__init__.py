@@ -25,6 +25,7 @@ from ._registry import STUDIES as STUDIES
 from ._saxe2014_chaos import saxe2014_chaos as saxe2014_chaos
 from ._saxe2014_depth import saxe2014_depth as saxe2014_depth
 from ._saxe2014_modes import saxe2014_modes as saxe2014_modes
+from ._sieber2024_dynamical import sieber2024_dynamical as sieber2024_dynamical
 from ._smekal2024_ssm import smekal2024_ssm as smekal2024_ssm
 from ._study import Claim as Claim, Findings as Findings
 from ._task_structure_geometry import task_structure_geometry as task_structure_geometry

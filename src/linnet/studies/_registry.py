@@ -22,6 +22,7 @@ from ._proca2025_transition import proca2025_transition
 from ._saxe2014_chaos import saxe2014_chaos
 from ._saxe2014_depth import saxe2014_depth
 from ._saxe2014_modes import saxe2014_modes
+from ._sieber2024_dynamical import sieber2024_dynamical
 from ._smekal2024_ssm import smekal2024_ssm
 from ._study import Study
 from ._task_structure_geometry import task_structure_geometry
@@ -51,4 +52,5 @@ STUDIES: dict[str, Study] = {
     "saxe2014-modes": saxe2014_modes,
     "saxe2014-chaos": saxe2014_chaos,
     "smekal2024-ssm": smekal2024_ssm,
+    "sieber2024-dynamical": sieber2024_dynamical,
 }
