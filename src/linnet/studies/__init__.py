@@ -7,7 +7,9 @@ from ._brechet2023_generative import brechet2023_generative as brechet2023_gener
 from ._dang2023_collapse import dang2023_collapse as dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced as domine2025_balanced
 from ._easy_filter import easy_filter as easy_filter
+from ._feng2024_aaren import feng2024_aaren as feng2024_aaren
 from ._first_layer_energy import first_layer_energy as first_layer_energy
+from ._gu2023_hippo import gu2023_hippo as gu2023_hippo
 from ._kleinman2024_critical import kleinman2024_critical as kleinman2024_critical
 from ._kumar2024_grokking import kumar2024_grokking as kumar2024_grokking
 from ._kunin2024_rich import kunin2024_rich as kunin2024_rich

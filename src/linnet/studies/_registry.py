@@ -7,7 +7,9 @@ from ._brechet2023_generative import brechet2023_generative
 from ._dang2023_collapse import dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced
 from ._easy_filter import easy_filter
+from ._feng2024_aaren import feng2024_aaren
 from ._first_layer_energy import first_layer_energy
+from ._gu2023_hippo import gu2023_hippo
 from ._kleinman2024_critical import kleinman2024_critical
 from ._kumar2024_grokking import kumar2024_grokking
 from ._kunin2024_rich import kunin2024_rich
@@ -53,4 +55,6 @@ STUDIES: dict[str, Study] = {
     "saxe2014-chaos": saxe2014_chaos,
     "smekal2024-ssm": smekal2024_ssm,
     "sieber2024-dynamical": sieber2024_dynamical,
+    "gu2023-hippo": gu2023_hippo,
+    "feng2024-aaren": feng2024_aaren,
 }
