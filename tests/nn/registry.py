@@ -30,6 +30,11 @@ NETWORKS = {
         jr.normal(key, (HIDDEN, NUM_IN), dtype),
         jnp.linspace(-1, 1, NUM_OUT * HIDDEN, dtype=dtype).reshape(NUM_OUT, HIDDEN),
     ),
+    "linear layer": lambda key, dtype: nn.LinearLayer(
+        nn.LRU(4, HIDDEN, output="none", dtype=dtype, key=key),
+        jr.normal(key, (4, NUM_IN), dtype),
+        jnp.linspace(-1, 1, NUM_OUT * 4, dtype=dtype).reshape(NUM_OUT, 4),
+    ),
     "leaky linear rnn": lambda key, dtype: _init(nn.LeakyLinearRNN, SIZES, key=key, dtype=dtype),
     "encoder decoder": lambda key, dtype: _init(nn.EncoderDecoder, (NUM_IN, HIDDEN, 4, NUM_OUT), key=key, dtype=dtype),
     "mlp": lambda key, dtype: nn.MLP(SIZES, key=key, dtype=dtype),

@@ -61,6 +61,7 @@ from ._linear_head import (
     classifier as classifier,
     last_features as last_features,
 )
+from ._linear_layer import LinearLayer as LinearLayer
 from ._linear_rnn import LinearRNN as LinearRNN
 from ._lru import LRU as LRU
 from ._lssl import LSSL as LSSL
