@@ -5,10 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
-from benchmarks import _compilations, _ensemble, _moments, _results, _torch_peers
+from benchmarks import _compilations, _ensemble, _fla, _moments, _results, _sequence_layers, _torch_peers
 from benchmarks._linnet import as_batch, losses
 from benchmarks._problem import Size, make_problem
 from benchmarks._row import Row
+from benchmarks._torch_layers import PEERS
+
+from linnet import nn
 
 TINY = Size(members=3, inputs=4, hidden=5, outputs=2, samples=10, steps=12, rate=0.05)
 
@@ -82,3 +85,29 @@ def test_results_replace_only_what_was_measured(tmp_path):
     assert "missed |" not in text and text.count(_results.BEGIN) == text.count(_results.END) == 1
     kept = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert [(row["benchmark"], row["value"]) for row in kept["rows"]] == [("one", 4.0), ("two", 0.5)]
+
+
+LITTLE = _sequence_layers.Size(batch=2, steps=128, hidden_size=16, num_heads=2, dtype="float64")
+
+
+@pytest.mark.parametrize("name", [n if n == "mingru" else pytest.param(n, marks=pytest.mark.slow) for n in PEERS])
+def test_sequence_layers_in_torch_are_linnets(name):
+    pytest.importorskip("torch", reason=_torch_peers.MISSING)
+    problem = _sequence_layers.make_problem(name, LITTLE)
+    outputs, gradients = _sequence_layers.agree(problem, PEERS[name].loop)
+    assert outputs < 1e-12 and gradients < 1e-10
+    if PEERS[name].chunked is not None and not _fla.missing():
+        # In float32; where decays are strong, one of the references has gradients that are no numbers.
+        outputs, gradients = _sequence_layers.agree(problem, PEERS[name].chunked)
+        assert outputs < 1e-5 and not gradients > 1e-4
+
+
+def test_every_recurrent_layer_is_raced():
+    assert set(nn.LAYERS) - set(PEERS) == {"softmax-attention"}
+
+
+def test_sequence_layers_without_torch_say_why_there_is_no_ratio(monkeypatch):
+    monkeypatch.setattr(_sequence_layers, "MISSING", "torch is not installed")
+    (row,) = _sequence_layers.measure(LITTLE, 1, ["mingru"])
+    assert row.measured() == "skipped" and row.note == "torch is not installed"
+    assert row.seconds["linnet"]["cpu"] > 0

@@ -1,0 +1,180 @@
+"""A training step of every sequence layer: linnet against the same layer in PyTorch."""
+
+import inspect
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.random as jr
+import jax.tree_util as jtu
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from linnet import nn
+
+from . import _fla
+from ._clock import Race, race
+from ._row import Row
+from ._torch_layers import PEERS
+from ._torch_parts import MISSING, torch, with_tensors
+
+NAME = "sequence layers"
+FASTER = 3.0
+RATE = 1e-3
+#: Of float32 outputs and gradients that sum in other orders, relative to their root mean square.
+TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-2
+
+
+class Size(NamedTuple):
+    """How large the layers are, and what they read.
+
+    Args:
+        batch: sequences.
+        steps: of each.
+        hidden_size: features of the layers.
+        num_heads: of layers that have any.
+        dtype: of everything.
+    """
+
+    batch: int = 4
+    steps: int = 2048
+    hidden_size: int = 64
+    num_heads: int = 4
+    dtype: str = "float32"
+
+
+SIZE = Size()
+
+
+class Problem(NamedTuple):
+    """A layer, its inputs and what it should answer, "batch step feature"."""
+
+    layer: Any
+    xs: np.ndarray
+    targets: np.ndarray
+
+
+def make_problem(name: str, size: Size) -> Problem:
+    """A layer by its name; all its parameters, also those that begin at 0, are a little random."""
+    made = nn.LAYERS[name]
+    heads = {"num_heads": size.num_heads} if "num_heads" in inspect.signature(made).parameters else {}
+    heads |= {"head_dim": 2 * size.hidden_size // size.num_heads} if name == "mamba2" else {}
+    layer = made(size.hidden_size, key=jr.key(0), dtype=jnp.dtype(size.dtype), **heads)
+    rng = np.random.default_rng(0)
+    params, rest = eqx.partition(layer, eqx.is_inexact_array)
+    flat, unravel = ravel_pytree(params)
+    layer = eqx.combine(unravel(flat + jnp.asarray(0.02 * rng.standard_normal(flat.shape), flat.dtype)), rest)
+    xs, targets = rng.standard_normal((2, size.batch, size.steps, size.hidden_size)).astype(size.dtype)
+    return Problem(layer, xs, targets)
+
+
+def _loss(layer: Any, xs: Any, targets: Any) -> Any:
+    return jnp.mean((eqx.filter_vmap(nn.apply, in_axes=(None, 0))(layer, xs) - targets) ** 2)
+
+
+@eqx.filter_jit
+def _step(layer: Any, xs: Any, targets: Any) -> Any:
+    gradient = eqx.filter_grad(_loss)(layer, xs, targets)
+    return eqx.apply_updates(layer, jtu.tree_map(lambda leaf: -RATE * leaf, gradient))
+
+
+def linnet_trains(problem: Problem) -> Callable[[], Any]:
+    """A call that takes one more step each time and gives the parameters."""
+    layer, xs, targets = problem.layer, jnp.asarray(problem.xs), jnp.asarray(problem.targets)
+
+    def train() -> Any:
+        nonlocal layer
+        layer = _step(layer, xs, targets)
+        return layer
+
+    return train
+
+
+def torch_trains(problem: Problem, forward: Callable[[Any, Any], Any]) -> Callable[[], Any]:
+    """The same in PyTorch, eagerly; it gives nothing."""
+    module, params = with_tensors(problem.layer)
+    xs, targets = torch.tensor(problem.xs), torch.tensor(problem.targets)
+
+    def train() -> None:
+        for param in params:
+            param.grad = None
+        torch.nn.functional.mse_loss(forward(module, xs), targets).backward()
+        with torch.no_grad():
+            for param in params:
+                if param.grad is not None:
+                    param.sub_(param.grad, alpha=RATE)
+
+    return train
+
+
+def agree(problem: Problem, forward: Callable[[Any, Any], Any]) -> tuple[float, float]:
+    """How far outputs and gradients of PyTorch are from linnet's, relative to their root mean squares.
+
+    Raises:
+        RuntimeError: if it is not the same layer. A gradient that is not a number is let pass, for the row to say so.
+    """
+    xs, targets = jnp.asarray(problem.xs), jnp.asarray(problem.targets)
+    ys = eqx.filter_jit(eqx.filter_vmap(nn.apply, in_axes=(None, 0)))(problem.layer, xs)
+    gradient = jtu.tree_leaves(eqx.filter_jit(eqx.filter_grad(_loss))(problem.layer, xs, targets))
+    module, params = with_tensors(problem.layer)
+    others = forward(module, torch.tensor(problem.xs))
+    torch.nn.functional.mse_loss(others, torch.tensor(problem.targets)).backward()
+    other = [np.zeros(p.shape, p.detach().numpy().dtype) if p.grad is None else p.grad.numpy() for p in params]
+    off = _apart([others.detach().numpy()], [ys]), _apart(other, gradient)
+    if not off[0] < TOLERANCE or off[1] > GRADIENT_TOLERANCE:
+        name = type(problem.layer).__name__
+        raise RuntimeError(
+            f"PyTorch's {name} is another layer than linnet's: its outputs differ by {off[0]:.1e}, its gradients by "
+            f"{off[1]:.1e}."
+        )
+    return off
+
+
+def _apart(found: list[Any], expected: list[Any]) -> float:
+    first, second = (np.concatenate([np.ravel(np.asarray(part)) for part in parts]) for parts in (found, expected))
+    return float(np.linalg.norm(first - second) / np.linalg.norm(second))
+
+
+def measure(size: Size = SIZE, rounds: int = 5, names: Iterable[str] | None = None) -> list[Row]:
+    """Races a training step of each layer.
+
+    Args:
+        size: of the layers.
+        rounds: how often each contestant runs after its first call.
+        names: of the layers; by default all that have a peer.
+    """
+    rows = []
+    names = [name for name in nn.LAYERS if name in PEERS] if names is None else list(names)
+    no_chunks = MISSING or _fla.missing()
+    if torch is not None:
+        torch.set_num_threads(os.cpu_count() or 1)
+    for name in names:
+        problem, peer, notes = make_problem(name, size), PEERS[name], []
+        contestants: dict[str, Callable[[], Any]] = {"linnet": linnet_trains(problem)}
+        peers = {} if MISSING else {"token loop": peer.loop}
+        if peer.chunked is not None:
+            peers |= {} if no_chunks else {"FLA's chunks": peer.chunked}
+            notes += [no_chunks] if no_chunks and not MISSING else []
+        for other, forward in peers.items():
+            if np.isnan(agree(problem, forward)[1]):
+                notes.append(f"{other} give gradients that are no numbers")
+            contestants[other] = torch_trains(problem, forward)
+        rows.append(_row(name, size, race(contestants, rounds), notes))
+    return rows
+
+
+def _row(name: str, size: Size, ran: Race, notes: list[str]) -> Row:
+    costs = {other: ran.best(other) for other in ran.rounds}
+    seconds = {other: cost.as_dict() for other, cost in costs.items()}
+    seconds["linnet, first call"] = ran.first["linnet"].as_dict()
+    what = f"{name}, a training step on {size.batch} x {size.steps} tokens: PyTorch / linnet"
+    own = costs.pop("linnet")
+    if not costs:
+        return Row(NAME, what, None, target=FASTER, seconds=seconds, note=MISSING)
+    times = ", ".join(f"{other} {1e3 * cost.wall:.3g} ms" for other, cost in costs.items())
+    cpu = min(cost.cpu for cost in costs.values()) / own.cpu
+    note = "; ".join([f"linnet {1e3 * own.wall:.3g} ms, {times}; CPU {cpu:.3g} x", *notes])
+    best = min(cost.wall for cost in costs.values())
+    return Row(NAME, what, best / own.wall, target=FASTER, seconds=seconds, note=note)
