@@ -7,7 +7,9 @@ import pytest
 from linnet.cli import _main, main
 
 
-@pytest.mark.parametrize("command", ["", "learn", "study", "list", "show", "compare", "cite", "info"])
+@pytest.mark.parametrize(
+    "command", ["", "learn", "study", "sequence", "generate", "list", "show", "compare", "cite", "info"]
+)
 def test_help(capsys, command):
     assert main([*command.split(), "--help"]) == 0
     assert "usage: linnet" in capsys.readouterr().out
@@ -34,6 +36,9 @@ def test_version(capsys):
         "show",
         "compare one",
         "list --jsn",
+        "sequence",
+        "sequence parity --hidden many",
+        "generate",
     ],
 )
 def test_misuse_exits_2_and_says_so_on_stderr_only(capsys, words):
@@ -90,3 +95,12 @@ def test_a_list_of_runs_does_not_load_jax(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_settings_of_sequences_are_the_presets_unless_given():
+    command = parsed("sequence parity --layer gla --steps 7 --layer-settings num_heads=2 --layers a,b")
+    given = {name: value for name, value in vars(command.settings).items() if value not in (None, ())}
+    assert given == {"layer": "gla", "steps": 7, "layer_settings": ("num_heads=2",), "layers": ("a", "b")}
+    assert command.task == "parity" and not command.file
+    command = parsed("sequence text --held-out 0.2 book.txt --json")
+    assert command.file == "book.txt" and command.settings.held_out == 0.2 and command.output.json

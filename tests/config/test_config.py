@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from linnet import config
 
-NAMES = ["learn", *config.STUDIES]
+NAMES = ["learn", "sequence", *config.STUDIES]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -127,7 +127,9 @@ def show_scoreboard(console: Any, summary: dict[str, Any]) -> None:
 def show_text(console: Any, summary: dict[str, Any]) -> None:
     """The results of `linnet sequence text`."""
     console.print(summary["answer"])
-    rows = [["the model", summary["bits_per_byte"]], *([n, v] for n, v in summary["references"].items())]
+    carried = {"the model, state carried on": summary["bits_per_byte_carried"]}
+    numbers = {"the model": summary["bits_per_byte"]} | carried | summary["references"]
+    rows = [[name, value] for name, value in numbers.items() if value is not None]
     table(console, ["", "bits per byte"], rows)
     console.print(f"continue a text: linnet generate {shlex.quote(summary['run'])} --prompt ...", soft_wrap=True)
     console.print(f"report: {summary['report']}", soft_wrap=True)

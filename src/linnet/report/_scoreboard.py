@@ -11,6 +11,7 @@ from matplotlib.figure import Figure as Canvas
 from ._figure import Figure, draw
 from ._learn import stored_citations
 from ._page import ReportContent, write_report
+from ._sequence import medians
 from ._table import Table
 
 #: The two pictures: their key in the summary, file name and title.
@@ -41,7 +42,7 @@ def score_figure(summary: Mapping[str, Any], key: str, name: str, title: str) ->
         axes.tick_params(length=0)
 
     caption = (
-        f"Accuracy {title}, scaled so that 0 is chance and 1 is all right (median over {summary['seeds']} seeds). "
+        f"Accuracy {title}, scaled so that 0 is chance and 1 is all right ({medians(summary['seeds'])}). "
         "Below chance is drawn as 0."
     )
     return draw(name, caption, plot, height=1.6 + 0.34 * len(layers))
@@ -76,8 +77,8 @@ def write_scoreboard_report(folder: str | os.PathLike, summary: Mapping[str, Any
         answer=summary["answer"],
         kind="linnet sequence scoreboard",
         about=(
-            f"Every layer was trained on every task for {summary['steps']} steps, {summary['seeds']} "
-            f"seed{'s' if summary['seeds'] > 1 else ''}, with the same model around it."
+            f"Every layer was trained on every task for {summary['steps']} steps "
+            f"({medians(summary['seeds'])}), with the same model around it."
         ),
         tables=(
             *(score_figure(summary, key, name, title) for key, name, title in SIDES),

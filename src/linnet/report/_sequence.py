@@ -35,8 +35,8 @@ def length_figure(summary: Mapping[str, Any]) -> Figure:
         canvas.legend(loc="outside lower center", ncols=2)
 
     caption = (
-        "The share of right answers on fresh sequences of each length (median over seeds). What generalises stays up "
-        "to the right of the grey region; what does not falls to chance."
+        f"The share of right answers on fresh sequences of each length ({medians(summary['seeds'])}). What generalises "
+        "stays up to the right of the grey region; what does not falls to chance."
     )
     return draw("accuracy-by-length", caption, plot, height=4.2)
 
@@ -98,8 +98,8 @@ def write_sequence_report(folder: str | os.PathLike, summary: Mapping[str, Any])
         answer=f"{summary['answer'][:1].upper()}{summary['answer'][1:]}",
         kind=f"linnet sequence {summary['task']}",
         about=(
-            f"Trained for {summary['steps'][-1]} steps of {summary['batch']} sequences each, {summary['seeds']} "
-            f"seed{'s' if summary['seeds'] > 1 else ''}; tested on {summary['samples']} sequences at each length. The "
+            f"Trained for {summary['steps'][-1]} steps of {summary['batch']} sequences each "
+            f"({medians(summary['seeds'])}); tested on {summary['samples']} sequences at each length. The "
             "control had the same budget."
             if summary["control"]
             else f"Trained for {summary['steps'][-1]} steps of {summary['batch']} sequences each."
@@ -128,3 +128,8 @@ def write_sequence_report(folder: str | os.PathLike, summary: Mapping[str, Any])
 def percent(share: float | None) -> str:
     """A share for people."""
     return "–" if share is None else f"{100 * share:.3g} %"
+
+
+def medians(seeds: int) -> str:
+    """How many models the numbers are of."""
+    return "one seed" if seeds == 1 else f"median over {seeds} seeds"

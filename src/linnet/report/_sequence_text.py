@@ -91,7 +91,7 @@ def write_text_report(folder: str | os.PathLike, summary: Mapping[str, Any]) -> 
             Table(
                 "How the model goes on with the beginning of the held-out end (temperature 0.8).",
                 ["", "text"],
-                [["prompt", voice["prompt"]], ["model", voice["text"]]],
+                [["prompt", _visible(voice["prompt"])], ["model", _visible(voice["text"])]],
             ),
         ),
         reproduce=(
@@ -105,3 +105,8 @@ def write_text_report(folder: str | os.PathLike, summary: Mapping[str, Any]) -> 
         citations=stored_citations(folder),
     )
     return write_report(folder, content)
+
+
+def _visible(text: str) -> str:
+    """A text in one line: ends of lines as arrows, what cannot be printed as dots."""
+    return "".join("\u21b5 " if c == "\n" else c if c.isprintable() else "\u00b7" for c in text)

@@ -11,7 +11,7 @@ from .. import nn, store, tasks
 from .._cite import bibliography, citations
 from ..config import SequenceConfig
 from ._sequence_plan import Contestant, contestants, lengths_of, make_task
-from ._sequence_train import measure, train
+from ._sequence_train import check_model, measure, sizes_of, train
 from ._session import begin, finite, located, resume_note, session
 
 Progress = Callable[[str, int, int], None]
@@ -51,6 +51,8 @@ def sequence(
     task = make_task(name, config)
     lengths = lengths_of(task, config)
     fighters = contestants(config, steps_of(task, lengths))
+    for fighter in fighters:
+        check_model(fighter, sizes_of(task), config)
     run = begin("sequence", f"sequence-{task.name}", config, {}, out, force=force, command=command)
     if run.state == store.FINISHED:
         return located(run)

@@ -13,6 +13,7 @@ from .._cite import bibliography, citations
 from ..config import SequenceConfig
 from ._sequence import by_length, run_contestant, steps_of
 from ._sequence_plan import Contestant, contestants, lengths_of, make_task
+from ._sequence_train import check_model, sizes_of
 from ._session import begin, finite, located, resume_note, session
 
 Progress = Callable[[str, int, int], None]
@@ -50,6 +51,8 @@ def scoreboard(
         raise ValueError("The tasks of a scoreboard have their own settings; leave out --task-settings.")
     games = {task.name: task for task in (make_task(name, config) for name in config.tasks)}
     rows = {c.name: c for layer in config.layers for c in _rows(config, layer, 1)}
+    for row in rows.values():
+        check_model(row, sizes_of(next(iter(games.values()))), config)
     run = begin("sequence-scoreboard", "scoreboard", config, {}, out, force=force, command=command)
     if run.state == store.FINISHED:
         return located(run)
@@ -131,7 +134,8 @@ def _answer(summary: dict[str, Any]) -> str:
     scores = summary["scores"]
     means = {row: sum(scores[task][row] for task in scores) / len(scores) for row in summary["layers"]}
     best = max(means, key=means.__getitem__)
+    games = f"{len(scores)} task{'s' if len(scores) > 1 else ''}"
     return (
-        f"{len(means)} layers on {len(scores)} tasks: the best at the longest lengths is {best}, with "
+        f"{len(means)} layers on {games}: the best at the longest lengths is {best}, with "
         f"{means[best]:.2f} on average (0 is chance, 1 all right)."
     )

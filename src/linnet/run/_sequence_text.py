@@ -25,7 +25,7 @@ from .._errors import InputError
 from .._loss import CrossEntropy
 from ..config import SequenceConfig, from_plain
 from ._sequence_plan import Contestant, contestants
-from ._sequence_train import Sizes, load_models, train
+from ._sequence_train import Sizes, check_model, load_models, train
 from ._session import begin, finite, located, resume_note, session
 
 Progress = Callable[[str, int, int], None]
@@ -72,6 +72,7 @@ def sequence_text(
     length = config.length or 128
     task = tasks.text_task(file, length, held_out=config.held_out, max_bytes=config.max_bytes)
     contestant = _contestant(config)
+    check_model(contestant, BYTES, config)
     name, inputs = f"{KIND}-{_slug(Path(file).stem)}", {"text": store.file_digest(file)}
     run = begin(KIND, name, config, inputs, out, force=force, command=command, paths={"text": file})
     if run.state == store.FINISHED:
@@ -269,17 +270,15 @@ def _decoded(tokens: Any) -> str:
 
 
 def _answer(found: dict[str, Any]) -> str:
-    bits, better = found["bits_per_byte"], [n for n, v in found["references"].items() if v > found["bits_per_byte"]]
-    least = min(found["references"].items(), key=lambda item: item[1])
-    first = (
-        f"{found['about']} needs {bits:.3f} bits for a held-out byte of {Path(found['file']).name}; the best of "
-        f"{len(found['references'])} references, {least[0]}, needs {least[1]:.3f}"
-    )
-    return (
-        f"{first}."
-        if len(better) == len(found["references"])
-        else f"{first}, and the model beats {len(better)} of them."
-    )
+    bits, references = found["bits_per_byte"], found["references"]
+    best = min(references, key=references.__getitem__)
+    beaten = sum(value > bits for value in references.values())
+    said = f"{found['about']} needs {bits:.3f} bits for a held-out byte of {Path(found['file']).name}"
+    if beaten == len(references):
+        return f"{said}, fewer than all {beaten} references; the best of them, {best}, needs {references[best]:.3f}."
+    worse = {name: value for name, value in references.items() if value <= bits}
+    least = max(worse, key=worse.__getitem__)
+    return f"{said}; {least} needs {references[least]:.3f}, and {beaten} of {len(references)} references need more."
 
 
 def _slug(name: str) -> str:

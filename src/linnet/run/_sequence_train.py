@@ -63,6 +63,15 @@ def make_model(contestant: Contestant, sizes: Sizes, config: SequenceConfig, *, 
     )
 
 
+def check_model(contestant: Contestant, sizes: Sizes, config: SequenceConfig) -> None:
+    """Refuses settings that make no model, before anything is written or trained.
+
+    Raises:
+        ValueError: as the layer says it.
+    """
+    eqx.filter_eval_shape(lambda key: make_model(contestant, sizes, config, key=key), jr.key(0))
+
+
 def make_rule(config: SequenceConfig) -> learn.Descent:
     """Adam under clipped gradients; its rate rises over a tenth of training and falls as a cosine."""
     rise = max(1, config.steps // 10)
