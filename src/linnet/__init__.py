@@ -10,6 +10,7 @@ from ._version import __version__ as __version__
 
 _ROOMS = (
     "scan",
+    "systems",
     "tasks",
     "nn",
     "analyse",

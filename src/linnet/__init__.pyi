@@ -11,6 +11,7 @@ from . import (
     scan as scan,
     store as store,
     studies as studies,
+    systems as systems,
     tasks as tasks,
     theory as theory,
 )

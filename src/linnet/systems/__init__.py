@@ -1,0 +1,9 @@
+"""Dynamical systems to observe: right-hand sides, and a table of parameters, time scales and known invariants."""
+
+from ._delay_flow import DelayFlow as DelayFlow
+from ._flow import Flow as Flow
+from ._get import get as get, names as names
+from ._map import IteratedMap as IteratedMap
+from ._orbit import RESULTS as RESULTS, Orbit as Orbit
+from ._system import AbstractSystem as AbstractSystem
+from ._table import FLAGS as FLAGS
