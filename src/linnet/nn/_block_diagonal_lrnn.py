@@ -95,11 +95,14 @@ class BlockDiagonalLRNN(AbstractSequenceLayer):
         powers = jnp.max(jnp.sum(jnp.abs(raw) ** self.norm, axis=-2, keepdims=True), axis=-1, keepdims=True)
         return raw / jnp.maximum(powers, _LEAST) ** (1 / self.norm)
 
+    def drives(self, xs: Float[Array, "step in"]) -> Float[Array, "step head block"]:
+        """What is added, $v$, at all steps."""
+        return split_heads(_mlp(xs, self.value_weights, self.value_biases), self.start.shape[0])
+
     def forward(
         self, xs: Float[Array, "step in"], state: Any, *, resets: Bool[Array, " step"] | None, mode: str
     ) -> tuple[Float[Array, "step out"], Any]:
-        blocks = self.blocks(xs)
-        drives = split_heads(_mlp(xs, self.value_weights, self.value_biases), self.start.shape[0])
+        blocks, drives = self.blocks(xs), self.drives(xs)
         if resets is not None:
             # A new sequence begins from what was learned, not from 0.
             begin = jnp.einsum("thij,hj->thi", blocks, self.start)

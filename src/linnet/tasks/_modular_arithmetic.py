@@ -27,19 +27,24 @@ class ModularArithmetic(AbstractTokenTask):
         length: of the sequences in training.
         modulus: $n$.
         operators: those that occur, of `+`, `-` and `*`.
+        every_step: the value up to each digit is a target, and not only that of the whole.
     """
 
     length: int = eqx.field(static=True)
     modulus: int = eqx.field(static=True)
     operators: tuple[str, ...] = eqx.field(static=True)
+    every_step: bool = eqx.field(static=True)
 
-    def __init__(self, length: int = 39, modulus: int = 5, operators: Sequence[str] = OPERATORS) -> None:
+    def __init__(
+        self, length: int = 39, modulus: int = 5, operators: Sequence[str] = OPERATORS, every_step: bool = False
+    ) -> None:
         if modulus < 2 or not operators or not set(operators) <= set(OPERATORS):
             raise ValueError(
                 f"ModularArithmetic needs a modulus of at least 2 and operators of + - *, got {modulus} and "
                 f"{operators!r}."
             )
         self.length, self.modulus, self.operators = length, modulus, tuple(operators)
+        self.every_step = every_step
 
     @property
     def name(self) -> str:
@@ -59,7 +64,7 @@ class ModularArithmetic(AbstractTokenTask):
 
     @property
     def supervision(self) -> Literal["last", "every", "some"]:
-        return "last"
+        return "some" if self.every_step else "last"
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -76,7 +81,9 @@ class ModularArithmetic(AbstractTokenTask):
         operators = codes[jr.randint(operator_key, (num,), 0, len(self.operators))]
         values = _prefix_values(digits, operators, self.modulus)
         tokens = jnp.stack([digits, operators], axis=1).reshape(-1)[:length]
-        return single_answer(tokens, jnp.repeat(values, 2)[:length], size, self.pad_token)
+        x, y, counted = single_answer(tokens, jnp.repeat(values, 2)[:length], size, self.pad_token, self.every_step)
+        # Behind an operator there is no value yet.
+        return x, y, counted & (jnp.arange(length) % 2 == 0)
 
 
 def _prefix_values(digits: Int[Array, " digit"], operators: Int[Array, " digit"], modulus: int) -> Int[Array, " digit"]:
