@@ -1,8 +1,11 @@
 """What every test shares: float64, run-time shape checks over linnet, keys, and deterministic hypothesis."""
 
+import gc
+import itertools
 import os
 import sys
 import types
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Tests run hundreds of small programs once each: their time is compilation, and this halves it.
@@ -42,6 +45,22 @@ class Keys:
     def __call__(self, num=None):
         self._key, new = jr.split(self._key)
         return new if num is None else jr.split(new, num)
+
+
+#: A process may have 65,530 mappings of memory on Linux, and each compiled program keeps a few dozen. Where they run out,
+#: the compiler crashes.
+MOST_MAPPINGS = 30_000
+_MAPPINGS = Path("/proc/self/maps")
+_finished = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def few_mappings():
+    """Forgets compiled programs before there are too many of them."""
+    yield
+    if next(_finished) % 20 == 0 and _MAPPINGS.exists() and _MAPPINGS.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture
