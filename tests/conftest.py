@@ -47,7 +47,7 @@ class Keys:
         return new if num is None else jr.split(new, num)
 
 
-#: A process may have 65,530 mappings of memory on Linux, and each compiled program keeps a few dozen. Where they run out,
+#: A process may have 65,530 mappings of memory on Linux, and a compiled program keeps dozens. Where they run out,
 #: the compiler crashes.
 MOST_MAPPINGS = 30_000
 _MAPPINGS = Path("/proc/self/maps")
