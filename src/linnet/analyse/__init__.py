@@ -15,11 +15,14 @@ from ._dynamical_form import (
 )
 from ._forgetting import forgetting as forgetting
 from ._form_of_layer import dynamical_form as dynamical_form
+from ._kaplan_yorke import kaplan_yorke_dimension as kaplan_yorke_dimension
 from ._linear_map import (
     BestLinearMap as BestLinearMap,
     best_linear_map as best_linear_map,
     linear_response as linear_response,
 )
+from ._lyapunov import LyapunovSpectrum as LyapunovSpectrum, lyapunov_spectrum as lyapunov_spectrum
+from ._lyapunov_step import fixed_step_states as fixed_step_states
 from ._neural_collapse import (
     NeuralCollapse as NeuralCollapse,
     class_means as class_means,

@@ -1,6 +1,6 @@
 """Dynamical systems to observe: right-hand sides, and a table of parameters, time scales and known invariants."""
 
-from ._delay_flow import DelayFlow as DelayFlow
+from ._delay_flow import DelayFlow as DelayFlow, advance_history as advance_history
 from ._flow import Flow as Flow
 from ._get import get as get, names as names
 from ._map import IteratedMap as IteratedMap

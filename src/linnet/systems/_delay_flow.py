@@ -122,7 +122,7 @@ def initial_history(
     return jax.vmap(lambda t: jax.jvp(function, (t,), (jnp.ones_like(t),)))(grid)
 
 
-def advance(
+def advance_history(
     system: DelayFlow, t: Array, values: Float[Array, "point state"], slopes: Float[Array, "point state"]
 ) -> tuple[Float[Array, "point state"], Float[Array, "point state"]]:
     """The next piece of history, one delay long, from this one that ends at time t."""
@@ -151,7 +151,7 @@ def _solve(system, start, times, history, delays, steps):
     def one(member, state):
         def piece(carry, number):
             values, slopes = carry
-            new = advance(member, number * member.delay, values, slopes)
+            new = advance_history(member, number * member.delay, values, slopes)
             return new, new
 
         numbers = jnp.arange(delays, dtype=state.dtype)

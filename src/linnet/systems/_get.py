@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from .._cite import cite
 from . import (
     _flows_biology as _flows_biology,
     _flows_delay as _flows_delay,
@@ -24,6 +25,7 @@ from ._system import closest
 from ._table import FLAGS, KINDS, table
 
 
+@cite("gilpin2021chaos")
 def get(name: str, *, dtype: Any = None) -> Flow | DelayFlow | IteratedMap:
     """A system of the table.
 
