@@ -9,6 +9,7 @@ from ._domine2025_balanced import Domine2025Balanced as Domine2025Balanced
 from ._easy_filter import EasyFilter as EasyFilter
 from ._feng2024_aaren import Feng2024Aaren as Feng2024Aaren
 from ._first_layer_energy import FirstLayerEnergy as FirstLayerEnergy
+from ._gu2021_lssl import Gu2021LSSL as Gu2021LSSL
 from ._gu2023_hippo import Gu2023Hippo as Gu2023Hippo
 from ._kleinman2024_critical import Kleinman2024Critical as Kleinman2024Critical
 from ._kumar2024_grokking import Kumar2024Grokking as Kumar2024Grokking

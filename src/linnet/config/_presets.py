@@ -14,6 +14,7 @@ from ._domine2025_balanced import Domine2025Balanced
 from ._easy_filter import EasyFilter
 from ._feng2024_aaren import Feng2024Aaren
 from ._first_layer_energy import FirstLayerEnergy
+from ._gu2021_lssl import Gu2021LSSL
 from ._gu2023_hippo import Gu2023Hippo
 from ._kleinman2024_critical import Kleinman2024Critical
 from ._kumar2024_grokking import Kumar2024Grokking
@@ -61,6 +62,7 @@ STUDIES: dict[str, type] = {
         Bordelon2025Integrate,
         Sieber2024Dynamical,
         Smekal2024SSM,
+        Gu2021LSSL,
         Gu2023Hippo,
         Feng2024Aaren,
         Advani2020Overtraining,

@@ -9,6 +9,7 @@ from ._domine2025_balanced import domine2025_balanced as domine2025_balanced
 from ._easy_filter import easy_filter as easy_filter
 from ._feng2024_aaren import feng2024_aaren as feng2024_aaren
 from ._first_layer_energy import first_layer_energy as first_layer_energy
+from ._gu2021_lssl import gu2021_lssl as gu2021_lssl
 from ._gu2023_hippo import gu2023_hippo as gu2023_hippo
 from ._kleinman2024_critical import kleinman2024_critical as kleinman2024_critical
 from ._kumar2024_grokking import kumar2024_grokking as kumar2024_grokking

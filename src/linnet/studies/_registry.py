@@ -9,6 +9,7 @@ from ._domine2025_balanced import domine2025_balanced
 from ._easy_filter import easy_filter
 from ._feng2024_aaren import feng2024_aaren
 from ._first_layer_energy import first_layer_energy
+from ._gu2021_lssl import gu2021_lssl
 from ._gu2023_hippo import gu2023_hippo
 from ._kleinman2024_critical import kleinman2024_critical
 from ._kumar2024_grokking import kumar2024_grokking
@@ -54,6 +55,7 @@ STUDIES: dict[str, Study] = {
     "saxe2014-modes": saxe2014_modes,
     "saxe2014-chaos": saxe2014_chaos,
     "smekal2024-ssm": smekal2024_ssm,
+    "gu2021-lssl": gu2021_lssl,
     "sieber2024-dynamical": sieber2024_dynamical,
     "gu2023-hippo": gu2023_hippo,
     "feng2024-aaren": feng2024_aaren,
