@@ -7,7 +7,7 @@ import optax
 
 import linnet as ln
 
-STEPS, LENGTH = 1500, 20
+STEPS, LENGTH = 600, 20
 task = ln.tasks.sequence_task("parity", length=LENGTH)
 training = ln.tasks.Curriculum(task, min_length=3, steps=STEPS // 2)  # lengths grow over the first half
 rule = ln.learn.Descent(
