@@ -1,7 +1,7 @@
 """The contract of every layer of sequence models: one table, one suite.
 
 The default tests take one dtype and the main mode of each layer; the slow ones the whole product of layers, modes,
-dtypes and lengths. What is independent: the oracles of `tests/nn/layers.py`, token loops in NumPy, and finite differences.
+dtypes and lengths. What is independent: the oracles of `tests/nn/layers.py`, loops in NumPy, and finite differences.
 """
 
 import functools as ft

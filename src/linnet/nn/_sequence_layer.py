@@ -15,8 +15,8 @@ class AbstractSequenceLayer(AbstractRecurrent):
     The call is the parallel form, for training and for reading a prompt (prefill); `step` is one token with constant
     cost. Both are `forward`, and agree to rounding. A batch is mapped outside, by `jax.vmap`.
 
-    A state holds all that a step needs: of the recurrence, of the short convolution, of normalisers. It consists of real
-    arrays, floating or integer; complex numbers are pairs, the first axis over real and imaginary parts.
+    A state holds all that a step needs: of the recurrence, of the short convolution, of normalisers. Its arrays are
+    real, floating or integer; complex numbers are pairs, the first axis over real and imaginary parts.
     """
 
     #: The modes that the layer's recurrence admits.
