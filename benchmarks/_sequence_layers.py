@@ -15,13 +15,15 @@ from jax.flatten_util import ravel_pytree
 from linnet import nn
 
 from . import _fla
-from ._clock import Race, race
+from ._clock import Race, race, timed
 from ._row import Row
 from ._torch_layers import PEERS
 from ._torch_parts import MISSING, torch, with_tensors
 
 NAME = "sequence layers"
 FASTER = 3.0
+#: A peer that takes so many times longer than the other is not raced.
+HOPELESS = 4.0
 RATE = 1e-3
 #: Of float32 outputs and gradients that sum in other orders, relative to their root mean square.
 TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-2
@@ -70,13 +72,20 @@ def make_problem(name: str, size: Size) -> Problem:
     return Problem(layer, xs, targets)
 
 
-def _loss(layer: Any, xs: Any, targets: Any) -> Any:
-    return jnp.mean((eqx.filter_vmap(nn.apply, in_axes=(None, 0))(layer, xs) - targets) ** 2)
+def _loss(layer: Any, xs: Any, targets: Any) -> tuple[Any, Any]:
+    ys = eqx.filter_vmap(nn.apply, in_axes=(None, 0))(layer, xs)
+    return jnp.mean((ys - targets) ** 2), ys
+
+
+@eqx.filter_jit
+def expected(problem: Problem) -> tuple[Any, Any]:
+    """linnet's gradient and outputs."""
+    return eqx.filter_grad(_loss, has_aux=True)(problem.layer, problem.xs, problem.targets)
 
 
 @eqx.filter_jit
 def _step(layer: Any, xs: Any, targets: Any) -> Any:
-    gradient = eqx.filter_grad(_loss)(layer, xs, targets)
+    gradient, _ = eqx.filter_grad(_loss, has_aux=True)(layer, xs, targets)
     return eqx.apply_updates(layer, jtu.tree_map(lambda leaf: -RATE * leaf, gradient))
 
 
@@ -109,20 +118,22 @@ def torch_trains(problem: Problem, forward: Callable[[Any, Any], Any]) -> Callab
     return train
 
 
-def agree(problem: Problem, forward: Callable[[Any, Any], Any]) -> tuple[float, float]:
+def agree(problem: Problem, forward: Callable[[Any, Any], Any], truth: tuple[Any, Any]) -> tuple[float, float]:
     """How far outputs and gradients of PyTorch are from linnet's, relative to their root mean squares.
+
+    Args:
+        problem: the layer and its inputs.
+        forward: the same layer in PyTorch.
+        truth: linnet's gradient and outputs.
 
     Raises:
         RuntimeError: if it is not the same layer. A gradient that is not a number is let pass, for the row to say so.
     """
-    xs, targets = jnp.asarray(problem.xs), jnp.asarray(problem.targets)
-    ys = eqx.filter_jit(eqx.filter_vmap(nn.apply, in_axes=(None, 0)))(problem.layer, xs)
-    gradient = jtu.tree_leaves(eqx.filter_jit(eqx.filter_grad(_loss))(problem.layer, xs, targets))
     module, params = with_tensors(problem.layer)
     others = forward(module, torch.tensor(problem.xs))
     torch.nn.functional.mse_loss(others, torch.tensor(problem.targets)).backward()
     other = [np.zeros(p.shape, p.detach().numpy().dtype) if p.grad is None else p.grad.numpy() for p in params]
-    off = _apart([others.detach().numpy()], [ys]), _apart(other, gradient)
+    off = _apart([others.detach().numpy()], [truth[1]]), _apart(other, jtu.tree_leaves(truth[0]))
     if not off[0] < TOLERANCE or off[1] > GRADIENT_TOLERANCE:
         name = type(problem.layer).__name__
         raise RuntimeError(
@@ -157,10 +168,16 @@ def measure(size: Size = SIZE, rounds: int = 5, names: Iterable[str] | None = No
         if peer.chunked is not None:
             peers |= {} if no_chunks else {"FLA's chunks": peer.chunked}
             notes += [no_chunks] if no_chunks and not MISSING else []
+        truth, once = expected(problem), {}
         for other, forward in peers.items():
-            if np.isnan(agree(problem, forward)[1]):
+            if np.isnan(agree(problem, forward, truth)[1]):
                 notes.append(f"{other} give gradients that are no numbers")
             contestants[other] = torch_trains(problem, forward)
+            once[other] = timed(contestants[other])[0].wall
+        for other, wall in once.items():
+            if wall > HOPELESS * min(once.values()):
+                notes.append(f"{other} took {wall:.3g} s once and were not raced")
+                del contestants[other]
         rows.append(_row(name, size, race(contestants, rounds), notes))
     return rows
 

@@ -94,11 +94,12 @@ LITTLE = _sequence_layers.Size(batch=2, steps=128, hidden_size=16, num_heads=2, 
 def test_sequence_layers_in_torch_are_linnets(name):
     pytest.importorskip("torch", reason=_torch_peers.MISSING)
     problem = _sequence_layers.make_problem(name, LITTLE)
-    outputs, gradients = _sequence_layers.agree(problem, PEERS[name].loop)
+    truth = _sequence_layers.expected(problem)
+    outputs, gradients = _sequence_layers.agree(problem, PEERS[name].loop, truth)
     assert outputs < 1e-12 and gradients < 1e-10
     if PEERS[name].chunked is not None and not _fla.missing():
         # In float32; where decays are strong, one of the references has gradients that are no numbers.
-        outputs, gradients = _sequence_layers.agree(problem, PEERS[name].chunked)
+        outputs, gradients = _sequence_layers.agree(problem, PEERS[name].chunked, truth)
         assert outputs < 1e-5 and not gradients > 1e-4
 
 
