@@ -7,6 +7,7 @@ from ._brechet2023_generative import Brechet2023Generative as Brechet2023Generat
 from ._dang2023_collapse import Dang2023Collapse as Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced as Domine2025Balanced
 from ._easy_filter import EasyFilter as EasyFilter
+from ._fan2024_regular import Fan2024Regular as Fan2024Regular
 from ._feng2024_aaren import Feng2024Aaren as Feng2024Aaren
 from ._first_layer_energy import FirstLayerEnergy as FirstLayerEnergy
 from ._gu2021_lssl import Gu2021LSSL as Gu2021LSSL

@@ -12,6 +12,7 @@ from ._brechet2023_generative import Brechet2023Generative
 from ._dang2023_collapse import Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced
 from ._easy_filter import EasyFilter
+from ._fan2024_regular import Fan2024Regular
 from ._feng2024_aaren import Feng2024Aaren
 from ._first_layer_energy import FirstLayerEnergy
 from ._gu2021_lssl import Gu2021LSSL
@@ -62,6 +63,7 @@ STUDIES: dict[str, type] = {
         Bordelon2025Integrate,
         Sieber2024Dynamical,
         Smekal2024SSM,
+        Fan2024Regular,
         Gu2021LSSL,
         Gu2023Hippo,
         Feng2024Aaren,

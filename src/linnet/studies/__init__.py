@@ -7,6 +7,7 @@ from ._brechet2023_generative import brechet2023_generative as brechet2023_gener
 from ._dang2023_collapse import dang2023_collapse as dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced as domine2025_balanced
 from ._easy_filter import easy_filter as easy_filter
+from ._fan2024_regular import fan2024_regular as fan2024_regular
 from ._feng2024_aaren import feng2024_aaren as feng2024_aaren
 from ._first_layer_energy import first_layer_energy as first_layer_energy
 from ._gu2021_lssl import gu2021_lssl as gu2021_lssl

@@ -7,6 +7,7 @@ from ._brechet2023_generative import brechet2023_generative
 from ._dang2023_collapse import dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced
 from ._easy_filter import easy_filter
+from ._fan2024_regular import fan2024_regular
 from ._feng2024_aaren import feng2024_aaren
 from ._first_layer_energy import first_layer_energy
 from ._gu2021_lssl import gu2021_lssl
@@ -55,6 +56,7 @@ STUDIES: dict[str, Study] = {
     "saxe2014-modes": saxe2014_modes,
     "saxe2014-chaos": saxe2014_chaos,
     "smekal2024-ssm": smekal2024_ssm,
+    "fan2024-regular": fan2024_regular,
     "gu2021-lssl": gu2021_lssl,
     "sieber2024-dynamical": sieber2024_dynamical,
     "gu2023-hippo": gu2023_hippo,
