@@ -36,7 +36,8 @@ def test_delta_product_is_the_delta_rule_on_a_longer_sequence(key, gated):
     queries, keys, values, _ = layer.inputs(xs, layer.inputs.init_state().tail, None)
     queries, keys = (part / jnp.sqrt(jnp.sum(part**2, -1, keepdims=True) + 1e-6) for part in (queries, keys))
     betas = jnp.swapaxes(write_strengths(xs @ layer.b_proj.T, True).reshape(21, rank, 2), 1, 2)
-    log = layer.decay(xs @ layer.a_proj.T) if gated else None
+    log = None if layer.decay is None else layer.decay(xs @ layer.a_proj.T)
+    assert (log is not None) == gated
     # Every correction a token of its own; the decay before the first of each three, the query after the last.
     longer = [jnp.swapaxes(part, 1, 2).reshape(21 * rank, 2, -1) for part in (keys, values, betas[..., None])]
     query = jnp.zeros((21, rank, 2, 5)).at[:, -1].set(queries).reshape(-1, 2, 5)
