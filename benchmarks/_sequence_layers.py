@@ -58,12 +58,12 @@ class Problem(NamedTuple):
     targets: np.ndarray
 
 
-def make_problem(name: str, size: Size) -> Problem:
+def make_problem(name: str, size: Size, mode: str = "auto") -> Problem:
     """A layer by its name; all its parameters, also those that begin at 0, are a little random."""
     made = nn.LAYERS[name]
     heads = {"num_heads": size.num_heads} if "num_heads" in inspect.signature(made).parameters else {}
     heads |= {"head_dim": 2 * size.hidden_size // size.num_heads} if name == "mamba2" else {}
-    layer = made(size.hidden_size, key=jr.key(0), dtype=jnp.dtype(size.dtype), **heads)
+    layer = made(size.hidden_size, key=jr.key(0), dtype=jnp.dtype(size.dtype), mode=mode, **heads)
     rng = np.random.default_rng(0)
     params, rest = eqx.partition(layer, eqx.is_inexact_array)
     flat, unravel = ravel_pytree(params)
@@ -84,7 +84,8 @@ def expected(problem: Problem) -> tuple[Any, Any]:
 
 
 @eqx.filter_jit
-def _step(layer: Any, xs: Any, targets: Any) -> Any:
+def train_step(layer: Any, xs: Any, targets: Any) -> Any:
+    """The layer after one step of gradient descent."""
     gradient, _ = eqx.filter_grad(_loss, has_aux=True)(layer, xs, targets)
     return eqx.apply_updates(layer, jtu.tree_map(lambda leaf: -RATE * leaf, gradient))
 
@@ -95,7 +96,7 @@ def linnet_trains(problem: Problem) -> Callable[[], Any]:
 
     def train() -> Any:
         nonlocal layer
-        layer = _step(layer, xs, targets)
+        layer = train_step(layer, xs, targets)
         return layer
 
     return train

@@ -3,9 +3,22 @@
 import json
 import shutil
 
+import jax
 import numpy as np
 import pytest
-from benchmarks import _compilations, _ensemble, _fla, _moments, _results, _sequence_layers, _torch_peers
+from benchmarks import (
+    _compilations,
+    _ensemble,
+    _fla,
+    _gpu,
+    _moments,
+    _results,
+    _scan,
+    _scan_memory,
+    _scan_modes,
+    _sequence_layers,
+    _torch_peers,
+)
 from benchmarks._linnet import as_batch, losses
 from benchmarks._problem import Size, make_problem
 from benchmarks._row import Row
@@ -112,3 +125,31 @@ def test_sequence_layers_without_torch_say_why_there_is_no_ratio(monkeypatch):
     (row,) = _sequence_layers.measure(LITTLE, 1, ["mingru"])
     assert row.measured() == "skipped" and row.note == "torch is not installed"
     assert row.seconds["linnet"]["cpu"] > 0
+
+
+def test_without_an_accelerator_its_benchmark_says_so():
+    if jax.default_backend() != "cpu":
+        pytest.skip("there is one")
+    (row,) = _gpu.measure()
+    assert row.measured() == "skipped" and row.note == "JAX sees no accelerator"
+
+
+@pytest.mark.slow
+def test_layers_are_raced_in_both_modes():
+    (row,) = _gpu._race("retnet", LITTLE._replace(dtype="float32"), 1, "a device")
+    assert row.value is not None and row.value > 0 and set(row.seconds) == {"auto", "associative", "chunk"}
+
+
+@pytest.mark.slow
+def test_scans_say_their_ratios():
+    forward, gradient = _scan.floor(64, 32, rounds=1)
+    assert forward.value > 0 and gradient.value > 0 and "3 arrays" in forward.what and "7 arrays" in gradient.what
+    for name in ("recur, Block", "attend, LowRank and Diagonal"):
+        found = _scan_modes.point(_scan_modes.CASES[name][1](32, 8), "here", True, 1)
+        assert found.ratio > 0 and found.note.startswith("here, gradient: auto")
+
+
+@pytest.mark.slow
+def test_backward_passes_of_chunks_hold_less_than_all_states():
+    rows = _scan_memory.measure(512)
+    assert len(rows) == 4 and all(row.value < 0.5 for row in rows)
