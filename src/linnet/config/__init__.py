@@ -2,6 +2,7 @@
 
 from ._advani2020_overtraining import Advani2020Overtraining as Advani2020Overtraining
 from ._arora2018_acceleration import Arora2018Acceleration as Arora2018Acceleration
+from ._arora2023_recall import Arora2023Recall as Arora2023Recall
 from ._bordelon2025_integrate import Bordelon2025Integrate as Bordelon2025Integrate
 from ._brechet2023_generative import Brechet2023Generative as Brechet2023Generative
 from ._dang2023_collapse import Dang2023Collapse as Dang2023Collapse

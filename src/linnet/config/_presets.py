@@ -7,6 +7,7 @@ from typing import Any
 
 from ._advani2020_overtraining import Advani2020Overtraining
 from ._arora2018_acceleration import Arora2018Acceleration
+from ._arora2023_recall import Arora2023Recall
 from ._bordelon2025_integrate import Bordelon2025Integrate
 from ._brechet2023_generative import Brechet2023Generative
 from ._dang2023_collapse import Dang2023Collapse
@@ -70,6 +71,7 @@ STUDIES: dict[str, type] = {
         Advani2020Overtraining,
         TaskStructureGeometry,
         Arora2018Acceleration,
+        Arora2023Recall,
         Brechet2023Generative,
         Pinson2023Frequency,
         FirstLayerEnergy,

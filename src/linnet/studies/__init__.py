@@ -2,6 +2,7 @@
 
 from ._advani2020_overtraining import advani2020_overtraining as advani2020_overtraining
 from ._arora2018_acceleration import arora2018_acceleration as arora2018_acceleration
+from ._arora2023_recall import arora2023_recall as arora2023_recall
 from ._bordelon2025_integrate import bordelon2025_integrate as bordelon2025_integrate
 from ._brechet2023_generative import brechet2023_generative as brechet2023_generative
 from ._dang2023_collapse import dang2023_collapse as dang2023_collapse

@@ -2,6 +2,7 @@
 
 from ._advani2020_overtraining import advani2020_overtraining
 from ._arora2018_acceleration import arora2018_acceleration
+from ._arora2023_recall import arora2023_recall
 from ._bordelon2025_integrate import bordelon2025_integrate
 from ._brechet2023_generative import brechet2023_generative
 from ._dang2023_collapse import dang2023_collapse
@@ -34,6 +35,7 @@ from ._task_structure_geometry import task_structure_geometry
 STUDIES: dict[str, Study] = {
     "advani2020-overtraining": advani2020_overtraining,
     "arora2018-acceleration": arora2018_acceleration,
+    "arora2023-recall": arora2023_recall,
     "brechet2023-generative": brechet2023_generative,
     "bordelon2025-integrate": bordelon2025_integrate,
     "domine2025-balanced": domine2025_balanced,
