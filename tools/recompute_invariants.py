@@ -2,12 +2,15 @@
 
     python tools/recompute_invariants.py                 all systems, in two processes
     python tools/recompute_invariants.py Lorenz Thomas   only these; the others' entries stay as they are
+    python tools/recompute_invariants.py --missing       those that have no entry yet
     python tools/recompute_invariants.py --time 5        five times as long a time (standard errors fall by its root)
 
-Each spectrum is computed twice, with the step that the Jacobian asks for and with half of it (delay flows: 64 and 128
-steps a delay; maps: two times). The error of an exponent is its standard error and the difference between the two, in
-quadrature. A spectrum counts as converged where the largest exponent's error is less than a tenth of it, or where the
-exponent is zero within three errors and those are small against the rate of the oscillation.
+Each spectrum is computed at least twice: with the step that the Jacobian asks for and with half of it, and with
+halves of that, four times at most, while exponents move by more than three standard errors and a hundredth of the
+largest (delay flows: 64 and 128 steps a delay; maps: half the time and all of it). The error of an exponent is its
+standard error and the difference between the last two, in quadrature. A spectrum counts as converged where the
+largest exponent's error is less than a tenth of it, or where the exponent is zero within three errors and those are
+small against the rate of the oscillation.
 """
 
 import argparse
@@ -36,13 +39,13 @@ def invariants(name, factor):
     import linnet as ln
 
     system = ln.systems.get(name)
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         entry = spectrum(ln, system, factor)
         entry |= period(ln, system, entry["step"])
     except ValueError as error:
         entry = {"verdict": "failed", "reason": str(error)}
-    return name, entry, time.perf_counter() - begin
+    return name, entry, time.process_time() - begin
 
 
 def spectrum(ln, system, factor):
@@ -50,12 +53,17 @@ def spectrum(ln, system, factor):
     import numpy as np
 
     flow, delay = isinstance(system, ln.systems.Flow), isinstance(system, ln.systems.DelayFlow)
-    scale = 500 * (float(system.delay) if delay else system.period) if flow or delay else 20_000.0
+    scale = 2000 * float(system.delay) if delay else 500 * system.period if flow else 20_000.0
     run = ft.partial(ln.analyse.lyapunov_spectrum, system, time=factor * scale)
     if flow:
-        coarse = run()
-        # The step of a flow is its own argument: the second run is the first one's program.
-        fine = run(step=coarse.step / 2)
+        # The step of a flow is its own argument: all runs are one program. Steps are halved while the exponents move.
+        fine = run()
+        for _ in range(4):
+            coarse, fine = fine, run(step=fine.step / 2)
+            moved = np.abs(np.asarray(fine.exponents - coarse.exponents))
+            noise = np.hypot(np.asarray(fine.standard_errors), np.asarray(coarse.standard_errors))
+            if np.all(moved <= 3 * noise + 0.01 * np.abs(fine.exponents[0]) + 1e-3 / system.period):
+                break
     elif delay:
         coarse, fine = run(steps_per_delay=64), run(steps_per_delay=128)
     else:
@@ -131,13 +139,14 @@ def main():
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("names", nargs="*")
+    parser.add_argument("--missing", action="store_true", help="only systems that have no entry yet")
     parser.add_argument("--time", type=float, default=1.0)
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     import linnet as ln
 
     known = tomllib.loads(TARGET.read_text(encoding="utf-8")) if TARGET.exists() else {}
-    chosen = arguments.names or list(ln.systems.names())
+    chosen = arguments.names or [n for n in ln.systems.names() if not (arguments.missing and n in known)]
     begin = time.perf_counter()
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(arguments.jobs, mp_context=context) as pool:
@@ -146,7 +155,7 @@ def main():
             name, entry, seconds = job.result()
             known[name] = entry
             largest = entry.get("exponents", [float("nan")])[0]
-            print(f"{name:28s} {entry['verdict']:14s} {largest:12.5g} {seconds:6.1f} s", flush=True)
+            print(f"{name:28s} {entry['verdict']:14s} {largest:12.5g} {seconds:6.1f} s of work", flush=True)
             write(known, f" --time {arguments.time:g}" if arguments.time != 1 else "")
     print(f"{len(chosen)} systems in {time.perf_counter() - begin:.0f} s")
 

@@ -24,6 +24,16 @@ def zaslavskii(state, eps, nu, r):
 OWN = {
     "ArnoldCat": lambda s: ((s[0] + s[1]) % 0.99999995, (s[0] + 2 * s[1]) % 0.99999995),
     "Burgers": lambda s, a, b: ((1 - a) * s[0] - s[1] ** 2, (1 + b + s[0]) * s[1]),
+    "DiffusionlessLorenz": lambda s, r: (-s[1] - s[0], -s[0] * s[2], s[0] * s[1] + r),
+    "RosslerPrototype4": lambda s, a, b: (-s[1] - s[2], s[0], a * (s[1] - s[1] ** 2) - b * s[2]),
+    "UedaOscillator": lambda s, a, b, omega: (s[1], -b * s[1] - s[0] ** 3 + a * np.sin(s[2]), omega),
+    "DrivenCubicOscillator": lambda s, a, b, omega: (s[1], -b * s[1] - s[0] ** 3 + a * np.sin(s[2]), omega),
+    "DrivenPendulum": lambda s, a, b, omega: (s[1], -b * s[1] - np.sin(s[0]) + a * np.sin(s[2]), omega),
+    "PiecewiseJerk": lambda s, a: (s[1], s[2], -a * s[2] - s[1] + abs(s[0]) - 1),
+    "LabyrinthChaos": lambda s: (np.sin(s[1]), np.sin(s[2]), np.sin(s[0])),
+    "LotkaVolterra": lambda s, growth, competition: [
+        growth[i] * s[i] * (1 - sum(competition[i, j] * s[j] for j in range(4))) for i in range(4)
+    ],
     "Cubic": lambda s, a: (a * s[0] - a * s[0] ** 3,),
     "Cusp": lambda s, a: (1 - a * abs(s[0]) ** 0.5,),
     "DelayedLogistic": lambda s, a: (a * s[0] * (1 - s[1]), s[0]),

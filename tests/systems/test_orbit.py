@@ -1,5 +1,6 @@
 """Orbits against SciPy, plain loops and closed forms; batches, noise, compilations, and how they end."""
 
+import diffrax
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -12,9 +13,11 @@ from tests.compilations import count_compilations
 from tests.tolerances import assert_close
 
 PERIODS = 0.5
+#: A solver that compiles faster than the default, where the solver is not the subject.
+QUICK = {"solver": diffrax.Tsit5()}
 
 
-@pytest.mark.parametrize("name", ["Lorenz", "Duffing", "Hopfield", "JerkCircuit"])
+@pytest.mark.parametrize("name", ["Lorenz", "Duffing"])
 def test_flows_against_scipy(name):
     system = systems.get(name)
     orbit = system.orbit(11, points_per_period=10 / PERIODS, rtol=1e-10, atol=1e-12)
@@ -96,9 +99,9 @@ def test_delay_flow_is_of_fourth_order():
 def test_batches_are_loops():
     system = systems.get("Lorenz")
     starts = system.initial + jnp.arange(2.0)[:, None]
-    batch = system.with_parameters(rho=jnp.array([[20.0], [28.0], [35.0]])).orbit(7, dt=0.05, initial=starts)
+    batch = system.with_parameters(rho=jnp.array([[20.0], [28.0], [35.0]])).orbit(7, dt=0.05, initial=starts, **QUICK)
     assert batch.states.shape == (3, 2, 7, 3) and batch.result.shape == (3, 2)
-    one = system.with_parameters(rho=35.0).orbit(7, dt=0.05, initial=starts[1])
+    one = system.with_parameters(rho=35.0).orbit(7, dt=0.05, initial=starts[1], **QUICK)
     assert_close(batch.states[2, 1], one.states, "ode")
     delayed = systems.get("MackeyGlass")
     batch = delayed.with_parameters(tau=jnp.array([10.0, 17.0])).orbit(5, dt=5.0, steps_per_delay=32)
@@ -108,8 +111,9 @@ def test_batches_are_loops():
     assert maps.states.shape == (2, 3, 5, 2)
 
 
+@pytest.mark.slow
 def test_any_size_of_ring():
-    orbit = systems.get("Lorenz96").orbit(3, dt=0.01, initial=jnp.arange(40.0))
+    orbit = systems.get("Lorenz96").orbit(3, dt=0.01, initial=jnp.arange(40.0), **QUICK)
     assert orbit.states.shape == (3, 40)
 
 
@@ -122,25 +126,26 @@ def test_noise_is_a_fraction_of_each_coordinate():
 
 
 def test_second_call_compiles_nothing():
-    for name, change in (("SprottB", {}), ("Henon", {"a": 1.3}), ("MackeyGlass", {"beta": 0.21})):
+    for name, change in (("Lorenz", {"rho": 29.0}), ("Henon", {"a": 1.3}), ("MackeyGlass", {"beta": 0.21})):
         system = systems.get(name)
-        system.orbit(5)
+        system.orbit(11)
         other = system.with_parameters(**change).replace(initial=system.initial * 1.01)
         with count_compilations() as compiled:
-            other.orbit(5)
+            other.orbit(11)
         assert not compiled, f"{name} compiled again: {compiled}"
 
 
 def test_divergence_is_a_result_and_not_an_exception():
     henon = systems.get("Henon").orbit(50, initial=jnp.array([[0.0, 0.0], [10.0, 10.0]]))
     assert henon.result.tolist() == [0, 1] and henon.message == systems.RESULTS[1]
-    few = systems.get("Lorenz").orbit(50, max_steps=4)
+    few = systems.get("Lorenz").orbit(50, max_steps=4, **QUICK)
     assert int(few.result) != 0 and few.message == systems.RESULTS[2]
-    blown = systems.get("SprottJerk").orbit(50, dt=1.0, initial=jnp.array([50.0, 50.0, 50.0]))
+    blown = systems.get("SprottJerk").orbit(50, dt=1.0, initial=jnp.array([50.0, 50.0, 50.0]), **QUICK)
     assert int(blown.result) != 0
 
 
+@pytest.mark.slow
 def test_float32_follows_the_dtype():
-    orbit = systems.get("Lorenz", dtype=jnp.float32).orbit(20)
+    orbit = systems.get("Lorenz", dtype=jnp.float32).orbit(20, **QUICK)
     assert orbit.states.dtype == orbit.times.dtype == jnp.float32
-    assert np.allclose(orbit.states, systems.get("Lorenz").orbit(20).states, rtol=1e-2, atol=1e-2)
+    assert np.allclose(orbit.states, systems.get("Lorenz").orbit(20, **QUICK).states, rtol=1e-2, atol=1e-2)

@@ -1,5 +1,7 @@
 """The table is what it must be, and names are found or refused with a sentence."""
 
+from pathlib import Path
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -86,3 +88,10 @@ def test_what_cannot_be_is_refused_with_a_sentence(call, words):
         call()
     for word in words:
         assert word in str(caught.value)
+
+
+def test_the_page_has_every_system():
+    """`python tools/systems_page.py` fills the table of docs/systems.md."""
+    page = (Path(__file__).parents[2] / "docs" / "systems.md").read_text(encoding="utf-8")
+    missing = [name for name in systems.names() if f"| `{name}` |" not in page]
+    assert not missing, f"Run tools/systems_page.py: {missing} are not on the page."

@@ -28,7 +28,7 @@ class LyapunovSpectrum(eqx.Module):
 
     Args:
         exponents: the exponents, descending, per unit of the system's time (per iteration for maps).
-        standard_errors: their standard errors, from trajectories that are independent of one another.
+        standard_errors: their standard errors, from trajectories and from blocks of time.
         samples: the means over the blocks of time of each trajectory.
         time: the time over which the exponents were averaged, all trajectories together.
         step: the time step of a flow (of a delay flow: the delay over the number of steps; of a map: 1).
@@ -69,7 +69,8 @@ def lyapunov_spectrum(
     orthogonal after every few of them: $D\Phi(x_n) Q_n = Q_{n+1} R_{n+1}$, $\lambda_i = \langle \log R_{ii} \rangle /
     \Delta t$. Flows are stepped by the fourth-order Runge-Kutta method with a fixed step, delay flows by the method of
     steps over one delay at a time. Several trajectories, which start close to each other and are apart after the
-    transient, run as one program: their means are independent, and the standard error is theirs.
+    transient, run as one program. The standard error is that of the means over trajectories or that of the means over
+    blocks of time, whichever is larger.
 
     Args:
         system: a system of `linnet.systems`, a recurrent network, or a function from a state to the next.
@@ -78,7 +79,7 @@ def lyapunov_spectrum(
             iterations).
         transient: the time to leave out first, by default a tenth of it.
         step: the time step of a flow; by default one that its Jacobian's eigenvalues along the orbit ask for.
-        trajectories: how many trajectories; one has its standard error from blocks of time instead.
+        trajectories: how many trajectories; fewer than eight have their standard error from blocks of time alone.
         steps_per_delay: how many steps divide the delay.
         initial: the initial state, or one for each trajectory; needed for a function.
         inputs: the constant input of a recurrent network, by default zero where the network tells its size.
@@ -180,9 +181,14 @@ def _spread(start: Float[Array, " state"], num: int) -> Float[Array, "trajectory
 
 
 def _summary(samples: Any) -> tuple[Any, Any]:
-    """Means and standard errors, over trajectories where there are enough of them, else over blocks."""
-    independent = samples.mean(axis=1) if len(samples) >= 8 else samples.reshape(-1, samples.shape[-1])
-    return samples.mean(axis=(0, 1)), independent.std(axis=0, ddof=1) / np.sqrt(len(independent))
+    """Means and standard errors: the larger one of what trajectories say and of what blocks of time say.
+
+    Trajectories on one limit cycle stay together and agree too well; only blocks show what their average has not yet
+    settled. Where there are few of them, trajectories say nothing.
+    """
+    ways = [samples.mean(axis=0)] + ([samples.mean(axis=1)] if len(samples) >= 8 else [])
+    errors = [means.std(axis=0, ddof=1) / np.sqrt(len(means)) for means in ways]
+    return samples.mean(axis=(0, 1)), np.max(errors, axis=0)
 
 
 @eqx.filter_jit

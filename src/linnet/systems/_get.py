@@ -14,6 +14,7 @@ from . import (
     _flows_lorenz as _flows_lorenz,
     _flows_mechanics as _flows_mechanics,
     _flows_oscillators as _flows_oscillators,
+    _flows_simple as _flows_simple,
     _flows_sprott as _flows_sprott,
     _maps as _maps,
 )

@@ -10,6 +10,7 @@ FLAGS = {
     "nonautonomous": "driven from outside; the phase of the drive is a coordinate whose derivative is constant",
     "hamiltonian": "conserves an energy or a volume, so that its exponents come in pairs or sum to zero",
     "discontinuous": "its right-hand side jumps; an autodiff Jacobian misses what happens at the jump",
+    "nonsmooth": "its right-hand side has a corner, where methods of high order lose their order",
     "quasiperiodic": "not chaotic: a control whose largest exponent is zero",
     "stiff": "needs an implicit solver, Kvaerno5",
     "any_size": "takes states of any length, the initial one only sets the default",
