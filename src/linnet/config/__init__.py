@@ -11,6 +11,7 @@ from ._easy_filter import EasyFilter as EasyFilter
 from ._fan2024_regular import Fan2024Regular as Fan2024Regular
 from ._feng2024_aaren import Feng2024Aaren as Feng2024Aaren
 from ._first_layer_energy import FirstLayerEnergy as FirstLayerEnergy
+from ._grazzi2024_eigenvalues import Grazzi2024Eigenvalues as Grazzi2024Eigenvalues
 from ._gu2021_lssl import Gu2021LSSL as Gu2021LSSL
 from ._gu2023_hippo import Gu2023Hippo as Gu2023Hippo
 from ._kleinman2024_critical import Kleinman2024Critical as Kleinman2024Critical
@@ -33,6 +34,7 @@ from ._saxe2014_depth import Saxe2014Depth as Saxe2014Depth
 from ._saxe2014_modes import Saxe2014Modes as Saxe2014Modes
 from ._sequence import SequenceConfig as SequenceConfig, parse_settings as parse_settings
 from ._sieber2024_dynamical import Sieber2024Dynamical as Sieber2024Dynamical
+from ._siems2025_deltaproduct import Siems2025DeltaProduct as Siems2025DeltaProduct
 from ._smekal2024_ssm import Smekal2024SSM as Smekal2024SSM
 from ._task_structure_geometry import TaskStructureGeometry as TaskStructureGeometry
 from ._toml import dumps as dumps

@@ -16,6 +16,7 @@ from ._easy_filter import EasyFilter
 from ._fan2024_regular import Fan2024Regular
 from ._feng2024_aaren import Feng2024Aaren
 from ._first_layer_energy import FirstLayerEnergy
+from ._grazzi2024_eigenvalues import Grazzi2024Eigenvalues
 from ._gu2021_lssl import Gu2021LSSL
 from ._gu2023_hippo import Gu2023Hippo
 from ._kleinman2024_critical import Kleinman2024Critical
@@ -36,6 +37,7 @@ from ._saxe2014_depth import Saxe2014Depth
 from ._saxe2014_modes import Saxe2014Modes
 from ._sequence import SequenceConfig
 from ._sieber2024_dynamical import Sieber2024Dynamical
+from ._siems2025_deltaproduct import Siems2025DeltaProduct
 from ._smekal2024_ssm import Smekal2024SSM
 from ._task_structure_geometry import TaskStructureGeometry
 
@@ -67,6 +69,8 @@ STUDIES: dict[str, type] = {
         Fan2024Regular,
         Gu2021LSSL,
         Gu2023Hippo,
+        Grazzi2024Eigenvalues,
+        Siems2025DeltaProduct,
         Feng2024Aaren,
         Advani2020Overtraining,
         TaskStructureGeometry,

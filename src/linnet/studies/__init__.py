@@ -11,6 +11,7 @@ from ._easy_filter import easy_filter as easy_filter
 from ._fan2024_regular import fan2024_regular as fan2024_regular
 from ._feng2024_aaren import feng2024_aaren as feng2024_aaren
 from ._first_layer_energy import first_layer_energy as first_layer_energy
+from ._grazzi2024_eigenvalues import grazzi2024_eigenvalues as grazzi2024_eigenvalues
 from ._gu2021_lssl import gu2021_lssl as gu2021_lssl
 from ._gu2023_hippo import gu2023_hippo as gu2023_hippo
 from ._kleinman2024_critical import kleinman2024_critical as kleinman2024_critical
@@ -31,6 +32,7 @@ from ._saxe2014_chaos import saxe2014_chaos as saxe2014_chaos
 from ._saxe2014_depth import saxe2014_depth as saxe2014_depth
 from ._saxe2014_modes import saxe2014_modes as saxe2014_modes
 from ._sieber2024_dynamical import sieber2024_dynamical as sieber2024_dynamical
+from ._siems2025_deltaproduct import siems2025_deltaproduct as siems2025_deltaproduct
 from ._smekal2024_ssm import smekal2024_ssm as smekal2024_ssm
 from ._study import Claim as Claim, Findings as Findings
 from ._task_structure_geometry import task_structure_geometry as task_structure_geometry

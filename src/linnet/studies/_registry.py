@@ -11,6 +11,7 @@ from ._easy_filter import easy_filter
 from ._fan2024_regular import fan2024_regular
 from ._feng2024_aaren import feng2024_aaren
 from ._first_layer_energy import first_layer_energy
+from ._grazzi2024_eigenvalues import grazzi2024_eigenvalues
 from ._gu2021_lssl import gu2021_lssl
 from ._gu2023_hippo import gu2023_hippo
 from ._kleinman2024_critical import kleinman2024_critical
@@ -28,6 +29,7 @@ from ._saxe2014_chaos import saxe2014_chaos
 from ._saxe2014_depth import saxe2014_depth
 from ._saxe2014_modes import saxe2014_modes
 from ._sieber2024_dynamical import sieber2024_dynamical
+from ._siems2025_deltaproduct import siems2025_deltaproduct
 from ._smekal2024_ssm import smekal2024_ssm
 from ._study import Study
 from ._task_structure_geometry import task_structure_geometry
@@ -62,5 +64,7 @@ STUDIES: dict[str, Study] = {
     "gu2021-lssl": gu2021_lssl,
     "sieber2024-dynamical": sieber2024_dynamical,
     "gu2023-hippo": gu2023_hippo,
+    "grazzi2024-eigenvalues": grazzi2024_eigenvalues,
+    "siems2025-deltaproduct": siems2025_deltaproduct,
     "feng2024-aaren": feng2024_aaren,
 }
