@@ -20,6 +20,7 @@ from ._kunin2024_rich import Kunin2024Rich as Kunin2024Rich
 from ._learn import LearnConfig as LearnConfig
 from ._lin2023_forgetting import Lin2023Forgetting as Lin2023Forgetting
 from ._littwin2024_jepa import Littwin2024Jepa as Littwin2024Jepa
+from ._orvieto2023_lru import Orvieto2023LRU as Orvieto2023LRU
 from ._phase import PhaseConfig as PhaseConfig
 from ._pinson2023_frequency import Pinson2023Frequency as Pinson2023Frequency
 from ._plain import from_plain as from_plain, to_plain as to_plain

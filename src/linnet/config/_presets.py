@@ -25,6 +25,7 @@ from ._kunin2024_rich import Kunin2024Rich
 from ._learn import LearnConfig
 from ._lin2023_forgetting import Lin2023Forgetting
 from ._littwin2024_jepa import Littwin2024Jepa
+from ._orvieto2023_lru import Orvieto2023LRU
 from ._pinson2023_frequency import Pinson2023Frequency
 from ._plain import from_plain
 from ._proca2025_integration import Proca2025Integration
@@ -66,6 +67,7 @@ STUDIES: dict[str, type] = {
         Bordelon2025Integrate,
         Sieber2024Dynamical,
         Smekal2024SSM,
+        Orvieto2023LRU,
         Fan2024Regular,
         Gu2021LSSL,
         Gu2023Hippo,

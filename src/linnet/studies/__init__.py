@@ -19,6 +19,7 @@ from ._kumar2024_grokking import kumar2024_grokking as kumar2024_grokking
 from ._kunin2024_rich import kunin2024_rich as kunin2024_rich
 from ._lin2023_forgetting import lin2023_forgetting as lin2023_forgetting
 from ._littwin2024_jepa import littwin2024_jepa as littwin2024_jepa
+from ._orvieto2023_lru import orvieto2023_lru as orvieto2023_lru
 from ._phase import Axis as Axis, PhaseModel as PhaseModel, Quantity as Quantity, evaluate as evaluate
 from ._phases import PHASES as PHASES
 from ._pinson2023_frequency import pinson2023_frequency as pinson2023_frequency

@@ -19,6 +19,7 @@ from ._kumar2024_grokking import kumar2024_grokking
 from ._kunin2024_rich import kunin2024_rich
 from ._lin2023_forgetting import lin2023_forgetting
 from ._littwin2024_jepa import littwin2024_jepa
+from ._orvieto2023_lru import orvieto2023_lru
 from ._pinson2023_frequency import pinson2023_frequency
 from ._proca2025_integration import proca2025_integration
 from ._proca2025_kernel import proca2025_kernel
@@ -60,6 +61,7 @@ STUDIES: dict[str, Study] = {
     "saxe2014-modes": saxe2014_modes,
     "saxe2014-chaos": saxe2014_chaos,
     "smekal2024-ssm": smekal2024_ssm,
+    "orvieto2023-lru": orvieto2023_lru,
     "fan2024-regular": fan2024_regular,
     "gu2021-lssl": gu2021_lssl,
     "sieber2024-dynamical": sieber2024_dynamical,
