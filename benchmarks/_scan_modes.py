@@ -107,8 +107,8 @@ CASES: dict[str, tuple[Sequence[tuple[int, int]], Callable[[int, int], Case]]] =
 }
 
 
-def _lowered(case: Case, mode: str, gradient: bool) -> Any:
-    """A program that is not compiled yet."""
+def _compiled(case: Case, mode: str, gradient: bool) -> tuple[Any, float]:
+    """A program, and the seconds it took to compile."""
 
     def run(*arrays: Any) -> Any:
         return case.run(mode, *arrays)
@@ -117,7 +117,16 @@ def _lowered(case: Case, mode: str, gradient: bool) -> Any:
         return jnp.sum(jnp.abs(run(*arrays)) ** 2)
 
     every = tuple(range(len(case.arrays)))
-    return jax.jit(jax.grad(loss, every) if gradient else run).lower(*case.arrays)
+    lowered = jax.jit(jax.grad(loss, every) if gradient else run).lower(*case.arrays)
+    begun = time.perf_counter()
+    program = lowered.compile()
+    return program, time.perf_counter() - begun
+
+
+def _content(program: Any) -> tuple[Any, ...]:
+    """What XLA counts in a program: operations and bytes by kind, and memory."""
+    costs = {name: value for name, value in program.cost_analysis().items() if value > 0}
+    return sorted(costs.items()), program.memory_analysis().temp_size_in_bytes
 
 
 class Point(NamedTuple):
@@ -132,17 +141,13 @@ def point(case: Case, where: str, gradient: bool, rounds: int) -> Point:
     """Races all modes at one size."""
     where = f"{where}, {'gradient' if gradient else 'forward'}"
     modes = [m for m in case.modes if m not in ("associative", "fft") or case.states <= TOO_LARGE]
-    lowered = {mode: _lowered(case, mode, gradient) for mode in ("auto", *modes)}
+    programs, compiled = {}, {}
+    for mode in ("auto", *modes):
+        programs[mode], compiled[mode] = _compiled(case, mode, gradient)
     # Where "auto" is the very program of a mode, their times are one: only the clock could tell them apart.
-    own = next((m for m in modes if lowered[m].as_text() == lowered["auto"].as_text()), "auto")
-    calls: dict[str, Callable[[], Any]] = {}
-    compiled = {}
-    for mode in dict.fromkeys((own, *modes)):
-        begun = time.perf_counter()
-        program = lowered[mode].compile()
-        compiled[mode] = time.perf_counter() - begun
-        calls[mode] = ft.partial(program, *case.arrays)
-        jax.block_until_ready(calls[mode]())
+    own = next((m for m in modes if _content(programs[m]) == _content(programs["auto"])), "auto")
+    calls = {mode: ft.partial(programs[mode], *case.arrays) for mode in dict.fromkeys((own, *modes))}
+    jax.block_until_ready([call() for call in calls.values()])
     first = {mode: min(timed(call)[0].cpu for _ in range(3)) for mode, call in calls.items()}
     fastest = min(modes, key=lambda mode: first[mode])
     calls = {m: c for m, c in calls.items() if m in (own, fastest) or first[m] < HOPELESS * first[fastest]}

@@ -4,12 +4,12 @@ from typing import Any
 
 import jax
 
-from ._transition import MODES as MODES, AbstractTransition
+from ._transition import MODES as MODES, AbstractDecay, AbstractTransition
 
 #: Steps in a chunk of `attend` on CPUs, where none are named: measured on two cores (`python -m benchmarks scan`).
-CPU_CHUNK = 32
-#: The same where each key has a decay of its own, whose exponentials grow with the chunk.
-CPU_DIAGONAL_CHUNK = 16
+CPU_CHUNK = 16
+#: The same for corrections of low rank whose keys fade together, if at all: their exponentials are few.
+CPU_LOW_RANK_CHUNK = 32
 #: On accelerators, products of so many rows fill the units.
 ACCELERATOR_CHUNK = 64
 #: So few steps are taken one by one.
@@ -67,5 +67,7 @@ def attend_chunk(transition: Any, asked: int | None) -> int:
         return asked
     if is_accelerated():
         return ACCELERATOR_CHUNK
+    if isinstance(transition, AbstractDecay):
+        return CPU_CHUNK
     log = transition.logarithms()[0]
-    return CPU_DIAGONAL_CHUNK if log is not None and log.ndim == (1 if transition.invariant else 2) else CPU_CHUNK
+    return CPU_CHUNK if log is not None and log.ndim == (1 if transition.invariant else 2) else CPU_LOW_RANK_CHUNK
