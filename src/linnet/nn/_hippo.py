@@ -96,7 +96,7 @@ class FouT(AbstractHippo):
 
     With many states $e^{tA}B$ approaches $(1, \sqrt2 \cos 2\pi t, \sqrt2 \sin 2\pi t, \sqrt2 \cos 4\pi t, \dots)$ on
     $[0, 1]$ and 0 after. The functions are 1 at both ends of the window and 0 outside, so that it converges slowly
-    there.
+    there. An odd number of states holds both waves of each frequency; of an even number one is never written.
     """
 
     def matrices(self, size: int) -> tuple[Float[np.ndarray, "state state"], Float[np.ndarray, " state"]]:
