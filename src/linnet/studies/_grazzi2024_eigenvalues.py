@@ -210,7 +210,7 @@ def _claims(found: Found, eigenvalues: dict[bool, np.ndarray], config: Grazzi202
         title, signed, positive = TITLES[layer], found.parity[layer, True], found.parity[layer, False]
         claims += [
             Claim(f"{title} within [-1, 1] learns parity from {config.train_length} tokens for all lengths up to "
-                  f"{config.test_length} (scaled accuracy beyond {far - 1} tokens, best network)", 0.9,
+                  f"{config.test_length} (scaled accuracy beyond {far - 1} tokens, best network)", 0.8,
                   float(np.max(signed.scaled(far))), 0.0, "at least"),
             Claim(f"... within [0, 1] {title} does not", 0.1, float(np.max(positive.scaled(far))), 0.0, "at most",
                   control=True),
@@ -251,7 +251,7 @@ def _plot(canvas: Canvas, found: Found, eigenvalues: dict[bool, np.ndarray], con
     left.axhline(0.5, color=GUIDE, linewidth=0.8, linestyle="--")
     left.axvline(config.train_length, color=GUIDE, linewidth=0.8, linestyle=":")
     left.set(xlabel="tokens", ylabel="accuracy", ylim=(0.35, 1.03), title="parity of prefixes")
-    left.legend(loc="center right", bbox_to_anchor=(1.0, 0.62))
+    left.legend(loc="center right", bbox_to_anchor=(1.0, 0.47))
     for signed, colour in zip(RANGES, COLOURS, strict=False):
         for token in range(2):
             values = eigenvalues[signed][:, token].ravel()
