@@ -16,7 +16,8 @@ class Gu2021LSSL:
         updates: of the weights.
         batch_size: images in each.
         learning_rate: of Adam.
-        shortest, longest: steps over which dependencies reach; the steps Δ are drawn between their inverses.
+        shortest: steps over which the shortest dependencies reach; the steps Δ are drawn between the inverses.
+        longest: steps over which the longest ones reach.
         misfit: by how much the steps Δ of the controls are too large, and too small.
         records: recorded times.
         seeds: initial weights and orders of the images.

@@ -18,8 +18,10 @@ class Orvieto2023LRU:
         delay: steps that symbols are kept; 0 leaves the copying out.
         copied: symbols that are kept, of 4 kinds.
         sequences: of delayed copying to train on.
-        r_min, r_max: the ring of the poles on digits.
-        copy_r_min, copy_r_max: that on delayed copying.
+        r_min: the inner radius of the ring of the poles on digits.
+        r_max: its outer radius.
+        copy_r_min: the inner radius of the ring on delayed copying.
+        copy_r_max: its outer radius.
         batch_size: examples in an update.
         learning_rate: of Adam.
         records: recorded times.
