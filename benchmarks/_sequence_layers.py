@@ -160,27 +160,32 @@ def measure(size: Size = SIZE, rounds: int = 5, names: Iterable[str] | None = No
     rows = []
     names = [name for name in nn.LAYERS if name in PEERS] if names is None else list(names)
     no_chunks = MISSING or _fla.missing()
-    if torch is not None:
-        torch.set_num_threads(os.cpu_count() or 1)
     for name in names:
         problem, peer, notes = make_problem(name, size), PEERS[name], []
-        contestants: dict[str, Callable[[], Any]] = {"linnet": linnet_trains(problem)}
         peers = {} if MISSING else {"token loop": peer.loop}
         if peer.chunked is not None:
             peers |= {} if no_chunks else {"FLA's chunks": peer.chunked}
             notes += [no_chunks] if no_chunks and not MISSING else []
-        truth, once = expected(problem), {}
+        truth, calls, once = expected(problem), {}, {}
         for other, forward in peers.items():
             if np.isnan(agree(problem, forward, truth)[1]):
                 notes.append(f"{other} give gradients that are no numbers")
-            contestants[other] = torch_trains(problem, forward)
-            once[other] = timed(contestants[other])[0].wall
-        for other, wall in once.items():
-            if wall > HOPELESS * min(once.values()):
-                notes.append(f"{other} took {wall:.3g} s once and were not raced")
-                del contestants[other]
-        rows.append(_row(name, size, race(contestants, rounds), notes))
+            for threads in sorted({1, os.cpu_count() or 1}):
+                label = f"{other}, {threads} thread{'s' if threads > 1 else ''}"
+                calls[label] = _with_threads(threads, torch_trains(problem, forward))
+                once[label] = timed(calls[label])[0].wall
+        raced = {other: call for other, call in calls.items() if once[other] <= HOPELESS * min(once.values())}
+        notes += [f"{other}: {once[other]:.3g} s once, and not raced" for other in calls if other not in raced]
+        rows.append(_row(name, size, race({"linnet": linnet_trains(problem), **raced}, rounds), notes))
     return rows
+
+
+def _with_threads(num: int, call: Callable[[], Any]) -> Callable[[], Any]:
+    def run() -> Any:
+        torch.set_num_threads(num)
+        return call()
+
+    return run
 
 
 def _row(name: str, size: Size, ran: Race, notes: list[str]) -> Row:

@@ -22,6 +22,21 @@ def elements(factors: Any, drives: Any) -> Any:
     return torch.stack(states, 1)
 
 
+def diagonal_plus_low_rank(factors: Any, erase: Any, write: Any, drives: Any) -> Any:
+    """All states of `h = a * h + w Re(e^T h) + b`, one of each pair of conjugate states.
+
+    Args:
+        factors, erase, write: `a`, `e` and `w`, "feature state".
+        drives: `b`, "batch step feature state".
+    """
+    state, states = torch.zeros_like(drives[:, 0]), []
+    for drive in drives.unbind(1):
+        seen = (erase * state).sum(-1, keepdim=True).real
+        state = torch.addcmul(torch.addcmul(drive, factors, state), write, seen)
+        states.append(state)
+    return torch.stack(states, 1)
+
+
 def matrices(factors: Any, drives: Any) -> Any:
     """All states of `h = A h + b` for matrices of many heads or features.
 

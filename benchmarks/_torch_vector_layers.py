@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from ._torch_loops import elements, matrices
+from ._torch_loops import diagonal_plus_low_rank, elements, matrices
 from ._torch_parts import F, convolved, linear, rms_norm, split_heads, torch
 
 
@@ -137,14 +137,13 @@ def lssl(layer: Any, xs: Any) -> Any:
 
 
 def s4(layer: Any, xs: Any) -> Any:
-    """Each pair of conjugate states as two real numbers, and a matrix of them for each feature."""
-    poles = torch.complex(-layer.log_decay.exp(), layer.frequency)
-    low_rank = torch.complex(*layer.low_rank)
-    real = torch.cat([low_rank.real, low_rank.imag], -2)
-    diagonal, off = torch.diag_embed(poles.real), torch.diag_embed(poles.imag)
-    whole = torch.cat([torch.cat([diagonal, -off], -1), torch.cat([off, diagonal], -1)], -2)
-    whole = whole - 2 * real @ real.transpose(-1, -2)
-    factors, inputs = _bilinear(whole, torch.cat([layer.read_in[0], layer.read_in[1]], -1), layer.log_dt)
-    states = matrices(factors, inputs * xs.permute(1, 2, 0)[:, :, None])
-    read_out = torch.cat([layer.read_out[0], -layer.read_out[1]], -1)
-    return _output(layer.output, 2 * torch.einsum("thnb,hn->bth", states, read_out) + layer.skip * xs)
+    """The bilinear step by Woodbury's identity, as a diagonal plus rank one; inverses are those of numbers."""
+    low_rank, inputs = torch.complex(*layer.low_rank)[..., 0], torch.complex(*layer.read_in)
+    rate = 2 / layer.log_dt.exp()[:, None]
+    inverse = 1 / (rate - torch.complex(-layer.log_decay.exp(), layer.frequency))
+    solved, back = inverse * low_rank, inverse * low_rank.conj()
+    below = 1 + 2 * (low_rank.conj() * solved).sum(-1, keepdim=True).real
+    drive = 2 * (inverse * inputs - solved * 2 * (back * inputs).sum(-1, keepdim=True).real / below)
+    states = diagonal_plus_low_rank(2 * rate * inverse - 1, 2 * back, -2 * rate * solved / below, drive * xs[..., None])
+    read_out = torch.complex(*layer.read_out)
+    return _output(layer.output, 2 * torch.einsum("bthn,hn->bth", states, read_out).real + layer.skip * xs)
