@@ -198,8 +198,8 @@ def temporary_bytes(mode, num, **options):
     return compiled.memory_analysis().temp_size_in_bytes
 
 
-def test_the_gradient_of_scan_keeps_the_root_of_the_states():
+def test_the_gradient_of_scan_keeps_a_few_arrays_of_states():
     num = 1024
     results = 2 * num * 32 * 64 * 4  # the states, and their cotangents
-    beside = {mode: temporary_bytes(mode, num) - results for mode in ("scan", "step")}
-    assert beside["scan"] < beside["step"] / 8, beside
+    # The states before each step and what is passed backwards: no matrices.
+    assert temporary_bytes("scan", num) < 2.1 * results
