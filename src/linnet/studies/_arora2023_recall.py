@@ -201,7 +201,7 @@ def _plot(canvas: Canvas, data: xr.Dataset, config: Arora2023Recall) -> None:
         left.plot(sizes, data.random_codes.sel(rule=rule), marker, color="0.3", markersize=6, label=f"random, {rule}")
     left.set(xscale="log", xlabel="numbers in the state", ylabel="recall", title="at the end of training")
     left.set_xscale("log", base=2)
-    middle.set(xlabel="step", title=f"{config.sizes[-1]} keys")
+    middle.set(xlabel="step", title=f"with {config.sizes[-1]} keys")
     left.legend(fontsize=6.5, loc="lower right")
     if "recall_rewritten" in data:
         right = panels[2]
@@ -210,5 +210,5 @@ def _plot(canvas: Canvas, data: xr.Dataset, config: Arora2023Recall) -> None:
             right.plot(steps, data.recall_rewritten.sel(rewritten_layer=name).max("seed")[-1], color=colour, label=name)
         right.axhline(0.5, color=GUIDE, linewidth=1)
         right.set(xlabel="step", title="keys written twice")
-        right.legend(fontsize=7, loc="upper left")
+        right.legend(fontsize=7, loc="lower right")
     left.set_ylim(-0.03, 1.05)
