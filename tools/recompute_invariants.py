@@ -26,7 +26,7 @@ TARGET = Path(__file__).parents[1] / "src" / "linnet" / "systems" / "invariants.
 #: The most steps of a trajectory at the coarsest step: stiff flows get a shorter time, and a larger error.
 MOST_STEPS = 60_000
 HEAD = """# Lyapunov spectra, Kaplan-Yorke dimensions and periods, computed by linnet: do not edit.
-# python tools/recompute_invariants.py{arguments}
+# python tools/recompute_invariants.py (with --time 5 for those whose `time` is longer)
 # `exponents` are per unit of time (maps: per iteration), the errors are standard errors and differences between two
 # steps in quadrature. `verdict`: chaotic, regular (the largest exponent is zero or negative), unconverged,
 # discontinuous (the derivative misses the jumps of the right-hand side), failed (with a reason).
@@ -98,7 +98,11 @@ def spectrum(ln, system, factor):
 
 
 def period(ln, system, step):
-    """The period of the strongest oscillation: the peak of the power spectrum, summed over standardised coordinates."""
+    """The period of the strongest oscillation, summed over standardised coordinates.
+
+    It is the peak of the power in each octave, frequency times power density, for many attractors switch between their
+    lobes at random, and the spectrum of that is highest at frequency zero.
+    """
     import numpy as np
     from scipy.signal import welch
 
@@ -116,7 +120,7 @@ def period(ln, system, step):
     spread = states.std(axis=0)
     states = ((states - states.mean(axis=0)) / np.where(spread > 1e-9 * np.abs(states).max(), spread, np.inf)).T
     frequencies, power = welch(states, fs=points / system.period, nperseg=num // 8, axis=-1)
-    total = power.sum(axis=0)
+    total = frequencies * power.sum(axis=0)
     # The mean frequency around the peak; its error is the width of a bin.
     peak = int(np.argmax(total[1:])) + 1
     around = slice(max(peak - 1, 1), peak + 2)
@@ -124,11 +128,24 @@ def period(ln, system, step):
     return {"period": 1 / frequency, "period_error": float(frequencies[1]) / frequency**2 / 2}
 
 
-def write(entries, arguments):
+def only_period(name, entry):
+    """The entry of one system with its period computed again."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    import linnet as ln
+
+    begin = time.process_time()
+    if "step" in entry:
+        entry = entry | period(ln, ln.systems.get(name), entry["step"])
+    return name, entry, time.process_time() - begin
+
+
+def write(entries):
     """Writes all entries, in the order of the table."""
     import linnet as ln
 
-    lines = [HEAD.format(arguments=arguments)]
+    lines = [HEAD]
     for name in ln.systems.names():
         if name in entries:
             lines.append(f"[{name}]")
@@ -144,6 +161,7 @@ def main():
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("names", nargs="*")
     parser.add_argument("--missing", action="store_true", help="only systems that have no entry yet")
+    parser.add_argument("--periods", action="store_true", help="only the periods, of systems that have an entry")
     parser.add_argument("--time", type=float, default=1.0)
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
@@ -154,13 +172,16 @@ def main():
     begin = time.perf_counter()
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(arguments.jobs, mp_context=context) as pool:
-        jobs = [pool.submit(invariants, name, arguments.time) for name in chosen]
+        if arguments.periods:
+            jobs = [pool.submit(only_period, name, known[name]) for name in chosen if name in known]
+        else:
+            jobs = [pool.submit(invariants, name, arguments.time) for name in chosen]
         for job in concurrent.futures.as_completed(jobs):
             name, entry, seconds = job.result()
             known[name] = entry
             largest = entry.get("exponents", [float("nan")])[0]
             print(f"{name:28s} {entry['verdict']:14s} {largest:12.5g} {seconds:6.1f} s of work", flush=True)
-            write(known, f" --time {arguments.time:g}" if arguments.time != 1 else "")
+            write(known)
     print(f"{len(chosen)} systems in {time.perf_counter() - begin:.0f} s")
 
 
