@@ -50,10 +50,8 @@ DEPARTURES = {
 #: Parameters that are not those of dysts: (those of linnet that give dysts's equation, the reason).
 PARAMETERS = {
     "Lorenz": ({"beta": 2.667}, "8/3, as in the paper, not 2.667"),
-    "WindmiReduced": (
-        {"q": 1.0, "b2": 0.0752 / 2},
-        "the pressure enters by its root; dysts's `p**1 / 2` is half of p",
-    ),
+    "MackeyGlass": ({"tau": 16.0}, "17: at 16 the attractor is periodic"),
+    "ForcedVanDerPol": ({"w": 0.63}, "2 pi / 10, not rounded"),
 }
 
 

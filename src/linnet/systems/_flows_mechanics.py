@@ -82,15 +82,16 @@ def fluid_trampoline(t, u, gamma, psi, w):
 
 
 @flow("WindmiReduced")
-def windmi_reduced(t, u, a1, b1, b2, b3, d1, vsw, q):
+def windmi_reduced(t, u, a1, b1, b2, b3, d1, vsw):
     """The solar wind drives the magnetosphere: current, voltage and pressure.
 
-    The pressure enters the voltage as $p^q$ with q = 1/2 in the paper.
+    The voltage has half the pressure, as in the field's collections; a model with the root of the pressure in its place
+    settles on a fixed point at these parameters.
     """
     current, voltage, pressure = u
     unloading = (1 + jnp.tanh(d1 * (current - 1))) / 2
     return (
         a1 * (vsw - voltage),
-        b1 * current - b2 * pressure**q - b3 * voltage,
+        b1 * current - b2 * pressure / 2 - b3 * voltage,
         vsw**2 - pressure**1.25 * jnp.sqrt(vsw) * unloading,
     )
