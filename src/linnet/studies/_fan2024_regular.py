@@ -22,12 +22,8 @@ from ._token_table import TokenTable
 
 TITLES = {"sum": "sum", "even_pairs": "even pairs", "modular_arithmetic": "modular arithmetic"}
 
-#: What is trained, with its layer and whether weights decay.
-KINDS = {
-    "full blocks": ("block-diagonal-lrnn", True),
-    "diagonal gates": ("hgrn", True),
-    "full blocks, no decay": ("block-diagonal-lrnn", False),
-}
+#: What is trained, and its layer.
+KINDS = {"full blocks": "block-diagonal-lrnn", "diagonal gates": "hgrn"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,15 +57,13 @@ def _title(language: str, config: Fan2024Regular) -> str:
 
 def _train(language: str, kind: str, config: Fan2024Regular, key: PRNGKey) -> Tests:
     """Networks of one kind, tested at even distances of their learning."""
-    task, (name, decays) = _task(language, config), KINDS[kind]
+    task, name = _task(language, config), KINDS[kind]
     beyond = task.sample(config.test_size, key=jr.fold_in(key, 0), length=task.fit(config.test_length))
     near = task.sample(config.test_size, key=jr.fold_in(key, 1))
     far = tasks.Batch(beyond.x, beyond.y[:, -1])
     layers = config.arithmetic_layers if language == "modular_arithmetic" else 1
     settings: dict[str, Any] = {"block_size": config.block_size} if name == "block-diagonal-lrnn" else {}
-    transform = optax.scale_by_adam()
-    if decays:
-        transform = optax.chain(optax.add_decayed_weights(config.weight_decay), transform)
+    transform = optax.chain(optax.add_decayed_weights(config.weight_decay), optax.scale_by_adam())
     rule = learn.Descent(config.learning_rate, transform, batch_size=config.batch_size)
 
     def make(key: PRNGKey) -> tuple:
@@ -94,7 +88,7 @@ def _train(language: str, kind: str, config: Fan2024Regular, key: PRNGKey) -> Te
     trained = learn.ensemble(
         make,
         ts,
-        {"seed": config.seeds if decays else config.bare_seeds},
+        {"seed": config.seeds},
         key=jr.fold_in(key, 2),
         loss=CrossEntropy(),
         observe=[learn.Accuracy("validation", near), learn.Accuracy("test", far)],
@@ -106,25 +100,22 @@ def _train(language: str, kind: str, config: Fan2024Regular, key: PRNGKey) -> Te
 def fan2024_regular(config: Fan2024Regular, *, key: PRNGKey, progress: Callable[[str], None] = silent) -> Findings:
     """A linear recurrence of full, input-dependent blocks reads regular languages far beyond the length of training.
 
-    As in the paper the best of several tests during learning counts. Its learning rate of 1e-4 and 40,000 steps are
-    replaced by 1e-3 and a decay of weights within Adam, which the authors have for arithmetic alone: without it the
-    loss of sums modulo 5, and with it the gradient, vanishes before the recurrence is exact (at 1e-4 the accuracy at
-    500 came to rest at 0.40). Models of one layer make their blocks once a token. Gates are those of `HGRN`, and even
+    As in the paper the best of the tests during learning counts: what was learned at one length drifts at the other, in
+    and out of the right answer, and even an accuracy of 0 on sums, where guesses have 1/5, is that of a count that is
+    turned. In trials on sums modulo 5 four of six networks passed the right answer within 4,000 or 6,000 steps, at the
+    rate of 1e-3 with the decay of weights within Adam here, and three of five within 4,000 to 12,000 at the paper's
+    rate of 1e-4 without one. Models of one layer make their blocks once a token. Gates are those of `HGRN`, and even
     pairs are of two symbols, where the authors have five.
     """
     found: dict[str, dict[str, Tests]] = {}
     for number, language in enumerate(config.languages):
-        kinds = list(KINDS) if language == "sum" and config.bare_seeds else list(KINDS)[:2]
         found[language] = {}
-        for kind in kinds:
+        for kind in KINDS:
             progress(f"training {kind} on {TITLES[language]}")
             found[language][kind] = _train(language, kind, config, jr.fold_in(key, number))
     data = xr.Dataset(
         {
-            f"{language}_{kind}_{part}".replace(" ", "_").replace(",", ""): (
-                ("bare_seed" if "no decay" in kind else "seed", "step"),
-                getattr(tests, part),
-            )
+            f"{language}_{kind}_{part}".replace(" ", "_"): (("seed", "step"), getattr(tests, part))
             for language, kinds in found.items()
             for kind, tests in kinds.items()
             for part in ("near", "far")
@@ -148,7 +139,7 @@ def _claims(language: str, kinds: dict[str, Tests], config: Fan2024Regular) -> l
     # The best of many guesses by chance on as many sequences as a test has.
     guessed = chance + 4 * np.sqrt(chance * (1 - chance) / config.test_size)
     blocks, diagonal = kinds["full blocks"], kinds["diagonal gates"]
-    claims = [
+    return [
         Claim(f"{title.capitalize()}: full blocks learn it at the length of training, {config.length} (best accuracy)",
               0.99, float(np.max(blocks.near)), 0.0, "at least"),
         Claim(f"... and read sequences of {config.test_length} (best test of {config.seeds} networks, accuracy at the "
@@ -156,15 +147,6 @@ def _claims(language: str, kinds: dict[str, Tests], config: Fan2024Regular) -> l
         Claim("Diagonal gates of as many numbers do no better there than the best of many guesses", guessed,
               diagonal.best, 0.0, "at most", control=True),
     ]  # fmt: skip
-    if "full blocks, no decay" in kinds:
-        bare = kinds["full blocks, no decay"]
-        claims.append(
-            Claim("Without the decay of weights, which keeps gradients from vanishing with the loss, full blocks read "
-                  "them less well (best test, mean over networks, less the same with decay)", -0.1,
-                  float(np.mean(np.max(bare.far, axis=1)) - np.mean(np.max(blocks.far, axis=1))), 0.0, "at most",
-                  control=True)
-        )  # fmt: skip
-    return claims
 
 
 def _plot(canvas: Canvas, found: dict, config: Fan2024Regular) -> None:
@@ -178,6 +160,6 @@ def _plot(canvas: Canvas, found: dict, config: Fan2024Regular) -> None:
         axes.axhline(_task(language, config).chance, color=GUIDE, linewidth=0.8, linestyle="--")
         axes.set(xlabel="steps", ylim=(-0.03, 1.05), title=_title(language, config))
     panels[0].set_ylabel(f"accuracy at step {config.test_length}")
-    # Below, because curves may run anywhere in the panels; the first language has all kinds if any has.
+    # Below, because curves may run anywhere in the panels.
     handles, labels = panels[0].get_legend_handles_labels()
     canvas.legend(handles, labels, loc="outside lower center", ncols=len(labels))
