@@ -4,7 +4,7 @@ import numpy as np
 
 
 def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+    return np.exp(-np.logaddexp(0, -x))
 
 
 def silu(x):
@@ -78,8 +78,9 @@ def rglru(layer, xs):
     rows = rows if layer.conv is None else convolved(layer.conv, rows, False)
     h, ys = np.zeros(rows[0].shape), []
     for t, (x, u) in enumerate(zip(xs, rows)):
-        a = np.exp(-8 * softplus(array(layer.decay)) * gate(layer.decay_weights, layer.decay_bias, u))
-        scale = 1.0 if t == 0 else np.sqrt(1 - a**2)
+        log = -8 * softplus(array(layer.decay)) * gate(layer.decay_weights, layer.decay_bias, u)
+        a = np.exp(log)
+        scale = 1.0 if t == 0 else np.sqrt(-np.expm1(2 * log))  # 1 - a^2, also where a is close to 1
         h = a * h + scale * gate(layer.write_weights, layer.write_bias, u) * u
         out = h
         if layer.gate_weights is not None:
