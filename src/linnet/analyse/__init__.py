@@ -62,6 +62,10 @@ from ._spectra import (
     weight_norms as weight_norms,
     weight_singular_values as weight_singular_values,
 )
+from ._state_space_divergence import (
+    StateSpaceDivergence as StateSpaceDivergence,
+    state_space_divergence as state_space_divergence,
+)
 from ._tangent_kernel import (
     kernel_distance as kernel_distance,
     linear_tangent_kernel as linear_tangent_kernel,
