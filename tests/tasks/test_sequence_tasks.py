@@ -49,12 +49,12 @@ def check(name, task, batch):
 
 
 def test_registry_holds_every_task_of_the_brute_force_and_names_them():
-    others = {"adding", "sequential_digits", "text"}
+    others = {"adding", "flip_flop", "sequential_digits", "text"}
     assert set(tasks.SEQUENCE_TASKS) == set(ANSWERS) | others
     for name in set(tasks.SEQUENCE_TASKS) - {"text"}:
         task = tasks.sequence_task(name)
         assert task.name == name and citations(task) and "Args:" in (type(task).__doc__ or "")
-        assert 0 < task.chance < 1
+        assert 0 < task.chance <= 1
 
 
 @pytest.mark.parametrize("name", sorted(set(TOKEN_TASKS) - {"s4", "a5", "z60"}))

@@ -28,6 +28,7 @@ from ._digits import digits as digits
 from ._entry_transfer import EntryTransfer as EntryTransfer
 from ._file_task import FileTask as FileTask
 from ._filter_teacher import FilterPatches as FilterPatches, FilterTeacher as FilterTeacher
+from ._flip_flop import FlipFlop as FlipFlop
 from ._group import (
     Group as Group,
     alternating_group as alternating_group,

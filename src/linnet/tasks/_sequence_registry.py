@@ -9,6 +9,7 @@ from ._binary_arithmetic import BinaryAddition, BinaryMultiplication, ComputeSqr
 from ._bracket_arithmetic import ModularArithmeticBrackets, SolveEquation
 from ._copying import DelayedCopy, SelectiveCopy
 from ._counting import CycleNavigation, EvenPairs, Parity, Sum
+from ._flip_flop import FlipFlop
 from ._group import Group, alternating_group, cyclic_group, product_group, symmetric_group
 from ._listops import ListOps
 from ._modular_arithmetic import ModularArithmetic
@@ -60,6 +61,7 @@ SEQUENCE_TASKS: dict[str, Callable[..., AbstractSequenceTask]] = {
     "delayed_copy": DelayedCopy,
     "induction": InductionHeads,
     "adding": Adding,
+    "flip_flop": FlipFlop,
     "listops": ListOps,
     "sequential_digits": SequentialDigits.load,
     "text": text_task,
