@@ -12,6 +12,14 @@ SIZES = (NUM_IN, HIDDEN, NUM_OUT)
 
 _init = nn.fan_in(0.7)
 
+
+def with_readout(network):
+    """A reservoir with some readout, for it begins at 0."""
+    size = network.features(network.init_state()).shape[0]
+    weights = 0.1 * jnp.sin(jnp.arange(network.out_size * size, dtype=network.init_state().dtype))
+    return network.with_readout(weights.reshape(network.out_size, size))
+
+
 #: name -> a function `(key, dtype)` that makes the network.
 NETWORKS = {
     "deep linear": lambda key, dtype: _init(nn.DeepLinear, (NUM_IN, HIDDEN, 4, NUM_OUT), key=key, dtype=dtype),
@@ -53,6 +61,15 @@ NETWORKS = {
         nn.ShortConvolution(NUM_IN, 2, key=key, dtype=dtype),
         lambda x: x[:NUM_OUT] ** 2,
         residual=False,
+    ),
+    "plrnn": lambda key, dtype: nn.PLRNN(NUM_OUT, NUM_IN, key=key, dtype=dtype),
+    "mean-centred plrnn": lambda key, dtype: nn.MeanCentredPLRNN(NUM_OUT, NUM_IN, key=key, dtype=dtype),
+    "dendritic plrnn": lambda key, dtype: nn.DendriticPLRNN(NUM_OUT, 3, NUM_IN, clipped=True, key=key, dtype=dtype),
+    "shallow plrnn": lambda key, dtype: nn.ShallowPLRNN(NUM_OUT, HIDDEN, NUM_IN, clipped=True, key=key, dtype=dtype),
+    "almost linear rnn": lambda key, dtype: nn.AlmostLinearRNN(NUM_OUT, 1, NUM_IN, key=key, dtype=dtype),
+    "echo state": lambda key, dtype: with_readout(nn.EchoState(NUM_OUT, HIDDEN, NUM_IN, key=key, dtype=dtype)),
+    "next generation reservoir": lambda key, dtype: with_readout(
+        nn.NextGenerationReservoir(NUM_OUT, 2, 2, NUM_IN, key=key, dtype=dtype)
     ),
     "sequence model": lambda key, dtype: nn.sequence_model(
         "softmax-attention",

@@ -14,14 +14,17 @@ net = ln.nn.balanced(2.0, ln.nn.small(1e-3))(ln.nn.DeepLinear, (64, 8, 10), key=
 
 from ._aaren import Aaren as Aaren
 from ._activation import has_kinks as has_kinks
+from ._almost_linear_rnn import AlmostLinearRNN as AlmostLinearRNN
 from ._block import Block as Block, FeedForward as FeedForward
 from ._block_diagonal_lrnn import BlockDiagonalLRNN as BlockDiagonalLRNN
 from ._cnn import CNN as CNN
 from ._deep_linear import DeepLinear as DeepLinear, chain as chain
 from ._delta_net import DeltaNet as DeltaNet
 from ._delta_product import DeltaProduct as DeltaProduct
+from ._dendritic_plrnn import DendriticPLRNN as DendriticPLRNN
 from ._diagonal_ssm import DiagonalSSM as DiagonalSSM
 from ._discretise import discretise_dense as discretise_dense, discretise_diagonal as discretise_diagonal
+from ._echo_state import EchoState as EchoState
 from ._embedding import Embedding as Embedding, LinearEmbedding as LinearEmbedding
 from ._encoder_decoder import EncoderDecoder as EncoderDecoder
 from ._gated import GRU as GRU, LSTM as LSTM, Adapted as Adapted, adapt as adapt
@@ -67,6 +70,7 @@ from ._lru import LRU as LRU
 from ._lssl import LSSL as LSSL
 from ._mamba import Mamba as Mamba
 from ._mamba2 import Mamba2 as Mamba2
+from ._mean_centred_plrnn import MeanCentredPLRNN as MeanCentredPLRNN
 from ._min_gru import MinGRU as MinGRU
 from ._mlp import MLP as MLP
 from ._mlstm import MLSTM as MLSTM
@@ -78,9 +82,18 @@ from ._network import (
     is_linear as is_linear,
     run_steps as run_steps,
 )
+from ._next_generation_reservoir import NextGenerationReservoir as NextGenerationReservoir
+from ._observation import (
+    AbstractObservation as AbstractObservation,
+    AffineObservation as AffineObservation,
+    IdentityObservation as IdentityObservation,
+)
 from ._patch_filter import PatchFilter as PatchFilter
 from ._pathways import Pathways as Pathways
+from ._piecewise_linear import AbstractPiecewiseLinear as AbstractPiecewiseLinear
+from ._plrnn import PLRNN as PLRNN
 from ._quadratic_network import QuadraticNetwork as QuadraticNetwork
+from ._reservoir import AbstractReservoir as AbstractReservoir
 from ._retnet import RetNet as RetNet
 from ._rglru import RGLRU as RGLRU
 from ._rwkv7 import RWKV7 as RWKV7
@@ -90,6 +103,7 @@ from ._s5 import S5 as S5
 from ._sample_loss import sample_loss as sample_loss
 from ._sequence_layer import AbstractSequenceLayer as AbstractSequenceLayer
 from ._sequence_model import Head as Head, SequenceModel as SequenceModel, sequence_model as sequence_model
+from ._shallow_plrnn import ShallowPLRNN as ShallowPLRNN
 from ._short_convolution import ShortConvolution as ShortConvolution
 from ._softmax_attention import SoftmaxAttention as SoftmaxAttention
 from ._timescale import resample as resample, timescale_range as timescale_range

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
 
+from ._piecewise_linear import AbstractPiecewiseLinear
+
 #: Where the piecewise functions in use have their kinks.
 _PLACES = (-6.0, -3.0, -2.5, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 2.5, 3.0, 6.0)
 
@@ -19,7 +21,8 @@ def has_kinks(network: Any) -> bool:
     Gradient flow through such a function is no smooth ODE. The functions are tried on both sides of the places where
     piecewise functions usually bend, so that a `lambda x: jnp.maximum(x, 0)` is found too.
     """
-    return any(_bends(leaf) for leaf in jtu.tree_leaves(network) if callable(leaf))
+    leaves = jtu.tree_leaves(network, is_leaf=lambda node: isinstance(node, AbstractPiecewiseLinear))
+    return any(isinstance(leaf, AbstractPiecewiseLinear) or (callable(leaf) and _bends(leaf)) for leaf in leaves)
 
 
 @ft.lru_cache(maxsize=256)
