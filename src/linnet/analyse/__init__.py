@@ -13,6 +13,8 @@ from ._dynamical_form import (
     form_difference as form_difference,
     normalised_form as normalised_form,
 )
+from ._forecast_scores import mase as mase, smape as smape, valid_time as valid_time
+from ._forecasts import forecast as forecast, prediction_error as prediction_error
 from ._forgetting import forgetting as forgetting
 from ._form_of_layer import dynamical_form as dynamical_form
 from ._kaplan_yorke import kaplan_yorke_dimension as kaplan_yorke_dimension
@@ -43,6 +45,7 @@ from ._patches import (
     patch_pixels as patch_pixels,
 )
 from ._phase_portrait import PhasePortrait as PhasePortrait, phase_portrait as phase_portrait
+from ._power_spectrum import power_spectrum_distance as power_spectrum_distance
 from ._representations import (
     centred_kernel_alignment as centred_kernel_alignment,
     dissimilarity as dissimilarity,

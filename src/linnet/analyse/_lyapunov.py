@@ -15,7 +15,7 @@ from ..nn import AbstractRecurrent
 from ..systems import DelayFlow, Flow, IteratedMap
 from ._kaplan_yorke import kaplan_yorke_dimension
 from ._lyapunov_step import stable_step
-from ._tangent_steps import AbstractSteps, DelaySteps, FlowSteps, MapSteps, RecurrentStep
+from ._tangent_steps import AbstractSteps, DelaySteps, FlowSteps, MapSteps, recurrent_step
 
 #: Steps between two orthogonalisations of the tangent vectors.
 _STEPS = 4
@@ -150,14 +150,10 @@ def _prepare(
         start = system.initial if initial is None else jnp.asarray(initial, system.initial.dtype)
         return MapSteps(system, 1), start, 10_000.0, "discontinuous" not in system.flags
     if isinstance(system, AbstractRecurrent):
-        if inputs is None:
-            raise ValueError(
-                "The exponents of a recurrent network are those under a constant input; give it as `inputs`, an array"
-                " of the width of its input (zeros for a network left to itself)."
-            )
+        step_of = recurrent_step(system, inputs)
         zero = jax.flatten_util.ravel_pytree(system.init_state())[0]
         start = zero if initial is None else jnp.asarray(initial, zero.dtype)
-        return MapSteps(RecurrentStep(system, jnp.asarray(inputs, zero.dtype)), 1), start, 10_000.0, True
+        return MapSteps(step_of, 1), start, 10_000.0, True
     if callable(system):
         if initial is None:
             raise ValueError("The exponents of a function need a state to start from; give it as `initial`.")

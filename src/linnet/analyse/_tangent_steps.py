@@ -1,6 +1,7 @@
 """One form for all that has Lyapunov exponents: a vector, and how it moves on over a short time."""
 
 import abc
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -87,3 +88,39 @@ class RecurrentStep(eqx.Module):
         _, unravel = jax.flatten_util.ravel_pytree(self.network.init_state())
         state, _ = self.network.step(unravel(x), self.inputs)
         return jax.flatten_util.ravel_pytree(state)[0]
+
+
+def recurrent_step(network: AbstractRecurrent, inputs: Any) -> RecurrentStep:
+    """The step of a recurrent network under a constant input, by default zero where the network tells its size.
+
+    Raises:
+        ValueError: if there is no input and the network does not tell its size.
+    """
+    dtype = jax.flatten_util.ravel_pytree(network.init_state())[0].dtype
+    if inputs is None:
+        size = getattr(network, "in_size", None)
+        if size is None:
+            raise ValueError(
+                f"A {type(network).__name__} is a dynamical system under a constant input; give it as `inputs`, an"
+                " array of the width of its input (zeros for a network left to itself)."
+            )
+        return RecurrentStep(network, jnp.zeros(size, dtype))
+    return RecurrentStep(network, jnp.asarray(inputs, dtype))
+
+
+def one_step(system: Any, inputs: Any = None) -> Callable[[Float[Array, " state"]], Float[Array, " state"]]:
+    """A function from a vector to the next one: of a map, of a recurrent network under a constant input, or itself.
+
+    Raises:
+        ValueError: if it is none of them.
+    """
+    if isinstance(system, AbstractRecurrent):
+        return recurrent_step(system, inputs)
+    if isinstance(system, IteratedMap):
+        return system.step
+    if isinstance(system, (Flow, DelayFlow)) or not callable(system):
+        raise ValueError(
+            "Steps are those of a map of `linnet.systems`, of a recurrent network, or of a function from a state to the"
+            f" next, got {type(system).__name__}; a flow needs a function that moves a state on by one step of time."
+        )
+    return system
