@@ -2,6 +2,7 @@
 
 from ._alignment import mode_alignment as mode_alignment
 from ._attention_form import attention_form as attention_form, softmax_features as softmax_features
+from ._autocorrelation import autocorrelation as autocorrelation
 from ._balance import balance_matrices as balance_matrices, balancedness as balancedness
 from ._condition_geometry import (
     cross_condition_generalization as cross_condition_generalization,
@@ -12,6 +13,10 @@ from ._dynamical_form import (
     effective_eigenvalues as effective_eigenvalues,
     form_difference as form_difference,
     normalised_form as normalised_form,
+)
+from ._fit_autocorrelation import (
+    AutocorrelationFit as AutocorrelationFit,
+    fit_autocorrelation as fit_autocorrelation,
 )
 from ._forecast_scores import mase as mase, smape as smape, valid_time as valid_time
 from ._forecasts import forecast as forecast, prediction_error as prediction_error
