@@ -8,6 +8,11 @@ from ._condition_geometry import (
     cross_condition_generalization as cross_condition_generalization,
     parallelism_score as parallelism_score,
 )
+from ._delay_embedding import (
+    EmbeddingDimension as EmbeddingDimension,
+    delay_embedding as delay_embedding,
+    embedding_dimension as embedding_dimension,
+)
 from ._dynamical_form import (
     DynamicalForm as DynamicalForm,
     effective_eigenvalues as effective_eigenvalues,
@@ -20,6 +25,7 @@ from ._fit_autocorrelation import (
 )
 from ._forecast_scores import mase as mase, smape as smape, valid_time as valid_time
 from ._forecasts import forecast as forecast, prediction_error as prediction_error
+from ._fixed_points import FixedPoints as FixedPoints, fixed_points as fixed_points
 from ._forgetting import forgetting as forgetting
 from ._form_of_layer import dynamical_form as dynamical_form
 from ._kaplan_yorke import kaplan_yorke_dimension as kaplan_yorke_dimension
@@ -30,6 +36,7 @@ from ._linear_map import (
 )
 from ._lyapunov import LyapunovSpectrum as LyapunovSpectrum, lyapunov_spectrum as lyapunov_spectrum
 from ._lyapunov_step import fixed_step_states as fixed_step_states
+from ._mutual_information import embedding_lag as embedding_lag, mutual_information as mutual_information
 from ._neural_collapse import (
     NeuralCollapse as NeuralCollapse,
     class_means as class_means,
