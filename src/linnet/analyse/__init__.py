@@ -23,9 +23,9 @@ from ._fit_autocorrelation import (
     AutocorrelationFit as AutocorrelationFit,
     fit_autocorrelation as fit_autocorrelation,
 )
+from ._fixed_points import FixedPoints as FixedPoints, fixed_points as fixed_points
 from ._forecast_scores import mase as mase, smape as smape, valid_time as valid_time
 from ._forecasts import forecast as forecast, prediction_error as prediction_error
-from ._fixed_points import FixedPoints as FixedPoints, fixed_points as fixed_points
 from ._forgetting import forgetting as forgetting
 from ._form_of_layer import dynamical_form as dynamical_form
 from ._kaplan_yorke import kaplan_yorke_dimension as kaplan_yorke_dimension
