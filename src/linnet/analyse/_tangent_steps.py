@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
+import jax.tree_util as jtu
 from jaxtyping import Array, Float
 
 from ..nn import AbstractRecurrent
@@ -85,7 +86,9 @@ class RecurrentStep(eqx.Module):
     inputs: Float[Array, " in"]
 
     def __call__(self, x: Float[Array, " state"]) -> Float[Array, " state"]:
-        _, unravel = jax.flatten_util.ravel_pytree(self.network.init_state())
+        # A network may hold the dtype of its state as a fact; the state here has that of the vector.
+        start = jtu.tree_map(lambda leaf: jnp.asarray(leaf, x.dtype), self.network.init_state())
+        _, unravel = jax.flatten_util.ravel_pytree(start)
         state, _ = self.network.step(unravel(x), self.inputs)
         return jax.flatten_util.ravel_pytree(state)[0]
 
