@@ -8,6 +8,11 @@ from ._condition_geometry import (
     cross_condition_generalization as cross_condition_generalization,
     parallelism_score as parallelism_score,
 )
+from ._correlation_dimension import (
+    CorrelationDimension as CorrelationDimension,
+    correlation_dimension as correlation_dimension,
+)
+from ._cycles import Cycles as Cycles, cycles as cycles
 from ._delay_embedding import (
     EmbeddingDimension as EmbeddingDimension,
     delay_embedding as delay_embedding,
@@ -63,6 +68,10 @@ from ._representations import (
     dissimilarity as dissimilarity,
     effective_rank as effective_rank,
     representational_similarity as representational_similarity,
+)
+from ._series_exponent import (
+    SeriesExponent as SeriesExponent,
+    maximum_lyapunov_from_series as maximum_lyapunov_from_series,
 )
 from ._sharpness import (
     largest_eigenvalue as largest_eigenvalue,

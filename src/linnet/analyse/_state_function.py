@@ -67,7 +67,7 @@ def state_function(system: Any, inputs: Any, what: str) -> StateFunction:
     Raises:
         ValueError: if it is none of them, or a network without `inputs`.
     """
-    system = _in_float64(system)
+    system = in_float64(system)
     if isinstance(system, Flow):
         return StateFunction(_Derivative(system), system.initial, "flow")
     if isinstance(system, IteratedMap):
@@ -85,7 +85,7 @@ def state_function(system: Any, inputs: Any, what: str) -> StateFunction:
                 " width of its input (zeros for a network left to itself)."
             )
         given = jnp.zeros(size) if inputs is None else jnp.asarray(inputs, jnp.float64)
-        start = jax.flatten_util.ravel_pytree(_state_in_float64(system))[0]
+        start = jax.flatten_util.ravel_pytree(_real_state(system))[0]
         return StateFunction(RecurrentStep(system, given), start, "map")
     if callable(system):
         return StateFunction(system, None, "map")
@@ -117,18 +117,19 @@ def vector_as_state(system: Any, vector: Any) -> Any:
     """A vector as the state that the network has, such as the pair of an LSTM."""
     if not isinstance(system, AbstractRecurrent):
         return vector
-    return jax.flatten_util.ravel_pytree(_state_in_float64(system))[1](vector)
+    return jax.flatten_util.ravel_pytree(_real_state(system))[1](vector)
 
 
-def _in_float64(tree: Any) -> Any:
+def in_float64(tree: Any) -> Any:
+    """The same tree with its floating-point arrays in float64."""
     return jtu.tree_map(lambda leaf: jnp.asarray(leaf, jnp.float64) if eqx.is_inexact_array(leaf) else leaf, tree)
 
 
-def _state_in_float64(network: AbstractRecurrent) -> Any:
+def _real_state(network: AbstractRecurrent) -> Any:
     state = network.init_state()
     if not all(eqx.is_inexact_array(leaf) and jnp.isrealobj(leaf) for leaf in jtu.tree_leaves(state)):
         raise ValueError(
             f"The state of {type(network).__name__} has entries that are no real numbers, and no vector can stand for"
             " it; take a network apart whose state is real, or a function of the real part."
         )
-    return _in_float64(state)
+    return in_float64(state)
