@@ -17,6 +17,7 @@ _ROOMS = (
     "learn",
     "theory",
     "compare",
+    "reconstruct",
     "report",
     "studies",
     "run",

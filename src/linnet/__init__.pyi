@@ -6,6 +6,7 @@ from . import (
     config as config,
     learn as learn,
     nn as nn,
+    reconstruct as reconstruct,
     report as report,
     run as run,
     scan as scan,

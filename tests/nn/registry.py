@@ -15,9 +15,9 @@ _init = nn.fan_in(0.7)
 
 def with_readout(network):
     """A reservoir with some readout, for it begins at 0."""
-    size = network.features(network.init_state()).shape[0]
-    weights = 0.1 * jnp.sin(jnp.arange(network.out_size * size, dtype=network.init_state().dtype))
-    return network.with_readout(weights.reshape(network.out_size, size))
+    shape = network.out_size, network.num_features
+    weights = 0.1 * jnp.sin(jnp.arange(shape[0] * shape[1], dtype=network.init_state().dtype))
+    return network.with_readout(weights.reshape(shape))
 
 
 #: name -> a function `(key, dtype)` that makes the network.
@@ -69,7 +69,7 @@ NETWORKS = {
     "almost linear rnn": lambda key, dtype: nn.AlmostLinearRNN(NUM_OUT, 1, NUM_IN, key=key, dtype=dtype),
     "echo state": lambda key, dtype: with_readout(nn.EchoState(NUM_OUT, HIDDEN, NUM_IN, key=key, dtype=dtype)),
     "next generation reservoir": lambda key, dtype: with_readout(
-        nn.NextGenerationReservoir(NUM_OUT, 2, 2, NUM_IN, key=key, dtype=dtype)
+        nn.NextGenerationReservoir(NUM_OUT, 2, 2, NUM_IN, dtype=dtype)
     ),
     "sequence model": lambda key, dtype: nn.sequence_model(
         "softmax-attention",

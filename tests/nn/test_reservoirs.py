@@ -49,7 +49,7 @@ def test_next_generation_reservoir_is_a_polynomial_of_its_window(delays, stride,
         for num in range(degree + 1)
         for places in itertools.combinations_with_replacement(range(used.size), num)
     ]
-    features = net.features(jnp.asarray(window.reshape(-1)))
+    features = net.monomials(jnp.asarray(window.reshape(-1)))
     np.testing.assert_allclose(np.sort(features), np.sort(monomials), rtol=1e-12)
     state, y = net.step(jnp.asarray(window.reshape(-1)), jnp.zeros(0))
     assert_close(y, window[0] + np.asarray(net.weights) @ np.asarray(features), "exact")
@@ -111,7 +111,7 @@ def test_identity_observation_sees_the_first_units(keys):
         (lambda: nn.IdentityObservation(3, 2), "state_size"),
         (lambda: nn.AffineObservation(3, 2), "needs a key"),
         (lambda: nn.AffineObservation(3, 2, weights=np.eye(2)), "shape"),
-        (lambda: nn.NextGenerationReservoir(2, 2, 2, 1), "key"),
+        (lambda: nn.NextGenerationReservoir(2, 0), "num_delays"),
         (lambda: nn.EchoState(2, 5, leak=1.5, key=jax.random.key(0)), "leak"),
     ],
 )

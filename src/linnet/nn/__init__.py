@@ -88,6 +88,7 @@ from ._observation import (
     AffineObservation as AffineObservation,
     IdentityObservation as IdentityObservation,
 )
+from ._observed_part import ObservedPart as ObservedPart
 from ._patch_filter import PatchFilter as PatchFilter
 from ._pathways import Pathways as Pathways
 from ._piecewise_linear import AbstractPiecewiseLinear as AbstractPiecewiseLinear

@@ -86,6 +86,14 @@ class EchoState(AbstractReservoir):
     def in_size(self) -> int:
         return 0 if self.input_weights is None else self.input_weights.shape[1]
 
+    @property
+    def num_features(self) -> int:
+        return self.hidden_bias.shape[0] + 1
+
+    @property
+    def is_ahead(self) -> bool:
+        return True
+
     def init_state(self) -> Float[Array, " hidden"]:
         return jnp.zeros_like(self.hidden_bias)
 
@@ -96,7 +104,7 @@ class EchoState(AbstractReservoir):
         drive = drive if self.input_weights is None else drive + self.input_weights @ x
         return (1 - self.leak) * state + self.leak * jnp.tanh(self.recurrent_weights @ state + drive)
 
-    def features(self, state: Float[Array, " hidden"]) -> Float[Array, " feature"]:
+    def features(self, state: Float[Array, " hidden"], x: Float[Array, " in"]) -> Float[Array, " feature"]:
         return jnp.concatenate([state, jnp.ones_like(state[:1])])
 
     def target(self, state: Float[Array, " hidden"], observed: Float[Array, " out"]) -> Float[Array, " out"]:

@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._cite import cite
-from .._types import PRNGKey
 from ._network import float_dtype, run_steps
-from ._piecewise_linear import check_size, external_weights
+from ._piecewise_linear import check_size
 from ._reservoir import AbstractReservoir
 
 
@@ -21,7 +20,7 @@ class NextGenerationReservoir(AbstractReservoir):
 
     The features are all products of up to $p$ of the delayed observations, the constant 1 among them. The state is the
     window of the last $(k-1) s + 1$ observations, the newest first, and the output of a step is the new observation.
-    `absorb` takes an observation in the place of the prediction. Weights begin at 0 and are fitted by
+    `absorb` takes an observation in the place of the prediction. All weights begin at 0 and are fitted by
     `linnet.reconstruct.fit_readout`.
 
     Args:
@@ -31,7 +30,6 @@ class NextGenerationReservoir(AbstractReservoir):
         in_size: the number of external inputs $s_t$; 0 for an autonomous network.
         stride: the steps between two of the delayed observations, $s$.
         dtype: of the parameters; by default JAX's.
-        key: randomness of the weights of external inputs; not needed without.
 
     Raises:
         ValueError: if an argument is not what it must be.
@@ -52,18 +50,15 @@ class NextGenerationReservoir(AbstractReservoir):
         *,
         stride: int = 1,
         dtype: Any = None,
-        key: PRNGKey | None = None,
     ) -> None:
         sizes = {"`out_size`": out_size, "`num_delays`": num_delays, "`degree`": degree, "`stride`": stride}
         for what, size in sizes.items():
             check_size("NextGenerationReservoir", what, size)
         check_size("NextGenerationReservoir", "`in_size`", in_size, 0)
-        if in_size and key is None:
-            raise ValueError("The weights of external inputs are random: NextGenerationReservoir needs a key for them.")
         dtype = float_dtype(dtype)
         self.num_delays, self.stride, self.degree = num_delays, stride, degree
         self.weights = jnp.zeros((out_size, _count(out_size * num_delays, degree)), dtype)
-        self.input_weights = None if key is None else external_weights(key, out_size, in_size, dtype)
+        self.input_weights = jnp.zeros((out_size, in_size), dtype) if in_size else None
 
     @property
     def out_size(self) -> int:
@@ -78,6 +73,14 @@ class NextGenerationReservoir(AbstractReservoir):
         """How many observations the state holds."""
         return (self.num_delays - 1) * self.stride + 1
 
+    @property
+    def num_features(self) -> int:
+        return self.weights.shape[1] + self.in_size
+
+    @property
+    def is_ahead(self) -> bool:
+        return False
+
     def init_state(self) -> Float[Array, " state"]:
         return jnp.zeros(self.window * self.out_size, self.weights.dtype)
 
@@ -86,23 +89,32 @@ class NextGenerationReservoir(AbstractReservoir):
     ) -> Float[Array, " state"]:
         return jnp.concatenate([observed, state])[: state.shape[0]]
 
-    def features(self, state: Float[Array, " state"]) -> Float[Array, " feature"]:
+    def monomials(self, state: Float[Array, " state"]) -> Float[Array, " monomial"]:
+        """All products of up to `degree` of the delayed observations."""
         used = state.reshape(self.window, self.out_size)[:: self.stride].reshape(-1)
         ones = jnp.ones_like(used[:1])
         # Products of p of the observations and the constant are all products of up to p of the observations.
         places = np.array(list(itertools.combinations_with_replacement(range(used.shape[0] + 1), self.degree)))
         return jnp.prod(jnp.concatenate([ones, used])[places], axis=1)
 
+    def features(self, state: Float[Array, " state"], x: Float[Array, " in"]) -> Float[Array, " feature"]:
+        found = self.monomials(state)
+        return found if self.input_weights is None else jnp.concatenate([found, x])
+
     def target(self, state: Float[Array, " state"], observed: Float[Array, " out"]) -> Float[Array, " out"]:
         return observed - state[: self.out_size]
 
     def with_readout(self, weights: Float[Array, "out feature"]) -> "NextGenerationReservoir":
-        return eqx.tree_at(lambda net: net.weights, self, weights)
+        num = self.weights.shape[1]
+        fitted = eqx.tree_at(lambda net: net.weights, self, weights[:, :num])
+        if self.input_weights is None:
+            return fitted
+        return eqx.tree_at(lambda net: net.input_weights, fitted, weights[:, num:])
 
     def step(
         self, state: Float[Array, " state"], x: Float[Array, " in"]
     ) -> tuple[Float[Array, " state"], Float[Array, " out"]]:
-        expected = state[: self.out_size] + self.weights @ self.features(state)
+        expected = state[: self.out_size] + self.weights @ self.monomials(state)
         expected = expected if self.input_weights is None else expected + self.input_weights @ x
         return self.absorb(state, expected, x), expected
 

@@ -26,13 +26,23 @@ class AbstractReservoir(AbstractRecurrent):
     def in_size(self) -> int:
         """The number of external inputs, 0 where there are none."""
 
+    @property
+    @abc.abstractmethod
+    def num_features(self) -> int:
+        """How many columns the weights that are fitted have."""
+
+    @property
+    @abc.abstractmethod
+    def is_ahead(self) -> bool:
+        """Whether what is read from a state is what comes after that which it has absorbed, rather than that itself."""
+
     @abc.abstractmethod
     def absorb(self, state: Any, observed: Float[Array, " out"], x: Float[Array, " in"]) -> Any:
         """The next state, if `observed` is what was seen where the network expected its own prediction."""
 
     @abc.abstractmethod
-    def features(self, state: Any) -> Float[Array, " feature"]:
-        """What the prediction from a state is linear in."""
+    def features(self, state: Any, x: Float[Array, " in"]) -> Float[Array, " feature"]:
+        """What the prediction from a state is linear in; `x` is the external input at the time that is predicted."""
 
     @abc.abstractmethod
     def target(self, state: Any, observed: Float[Array, " out"]) -> Float[Array, " out"]:
