@@ -4,6 +4,7 @@ from ._alignment import mode_alignment as mode_alignment
 from ._attention_form import attention_form as attention_form, softmax_features as softmax_features
 from ._autocorrelation import autocorrelation as autocorrelation
 from ._balance import balance_matrices as balance_matrices, balancedness as balancedness
+from ._compare_symbols import SymbolComparison as SymbolComparison, compare_symbols as compare_symbols
 from ._condition_geometry import (
     cross_condition_generalization as cross_condition_generalization,
     parallelism_score as parallelism_score,
@@ -90,6 +91,7 @@ from ._state_space_divergence import (
     StateSpaceDivergence as StateSpaceDivergence,
     state_space_divergence as state_space_divergence,
 )
+from ._symbolic_dynamics import SymbolicDynamics as SymbolicDynamics, symbolic_dynamics as symbolic_dynamics
 from ._tangent_kernel import (
     kernel_distance as kernel_distance,
     linear_tangent_kernel as linear_tangent_kernel,
