@@ -36,6 +36,7 @@ _NAMES = {
     "cite": "_cite",
     "citations": "_cite",
     "bibliography": "_cite",
+    "keep_freed_memory": "_memory",
 }
 
 __all__ = ["__version__", "conventions", *_ROOMS, *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -23,5 +23,6 @@ from ._loss import (
     LpLoss as LpLoss,
     SquaredError as SquaredError,
 )
+from ._memory import keep_freed_memory as keep_freed_memory
 from ._trajectory import Trajectory as Trajectory, half_times as half_times
 from ._version import __version__ as __version__

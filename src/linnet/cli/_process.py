@@ -1,15 +1,17 @@
-"""What the command line sets up for its own process: float64, and progress bars on standard error."""
+"""What the command line sets up for its own process: float64, freed memory, and progress bars on standard error."""
 
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
 from .._cores import ask_for_threads
+from .._memory import keep_freed_memory
 
 
 def prepare() -> None:
     """Switches JAX to float64, in which theories are compared. No other part of linnet touches a setting of JAX."""
     ask_for_threads()
+    keep_freed_memory()
     import jax
 
     jax.config.update("jax_enable_x64", True)

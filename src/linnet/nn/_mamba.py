@@ -20,6 +20,8 @@ from ._short_convolution import ShortConvolution
 
 #: No step size begins below this, also if a smaller range is asked for.
 _LEAST_DT = 1e-4
+#: Steps whose states are made at a time: measured on two cores.
+_CHUNK = 32
 
 
 @cite("gu2023mamba", "grazzi2025unlocking")
@@ -126,11 +128,31 @@ class Mamba(AbstractSequenceLayer):
         size, rank = self.log_poles.shape[1], self.step_weights.shape[1]
         small, write, read = jnp.split(inputs @ self.selection_weights.T, [rank, rank + size], axis=-1)
         steps = jax.nn.softplus(small @ self.step_weights.T + self.step_bias)
-        logs = -steps[:, :, None] * jnp.exp(self.log_poles)
-        decay = scan.Diagonal(2 * jnp.exp(logs) - 1) if self.allow_neg_eigval else scan.Diagonal(log=logs)
-        drives = (steps * inputs)[:, :, None] * write[:, None, :]
-        states, last = scan.recur(decay, drives, start, mode=mode, chunk_size=self.chunk_size, resets=resets)
-        out = jnp.einsum("tin,tn->ti", states.astype(xs.dtype), read) + self.skip * inputs
+        out, last = self._scanned((steps, inputs, write, read, resets), start, mode)
+        out = out + self.skip * inputs
         out = (out * jax.nn.silu(gates)) @ self.output_weights.T
         out = out if self.output_bias is None else out + self.output_bias
         return out, (tail, last.astype(start.dtype))
+
+    def _scanned(self, parts: tuple, start: Array, mode: str) -> tuple[Array, Array]:
+        """What is read of all states, and the last of them."""
+        poles = -jnp.exp(self.log_poles)
+
+        def some(state: Array, parts: tuple) -> tuple[Array, Array]:
+            steps, inputs, write, read, resets = parts
+            logs = steps[:, :, None] * poles
+            decay = scan.Diagonal(2 * jnp.exp(logs) - 1) if self.allow_neg_eigval else scan.Diagonal(log=logs)
+            drives = (steps * inputs)[:, :, None] * write[:, None, :]
+            within = "scan" if chunked else mode
+            size = None if chunked else self.chunk_size
+            states, last = scan.recur(decay, drives, state, mode=within, chunk_size=size, resets=resets)
+            return last.astype(state.dtype), jnp.einsum("tin,tn->ti", states.astype(inputs.dtype), read)
+
+        num = parts[0].shape[0]
+        # All states at once are so many that they would wait for memory; those of a few steps stay near.
+        chunked = num > _CHUNK and (mode == "scan" or (mode == "auto" and jax.default_backend() == "cpu"))
+        if not chunked:
+            last, out = some(start, parts)
+            return out, last
+        last, out = scan.over_chunks(some, start, parts, self.chunk_size or _CHUNK)
+        return out, last

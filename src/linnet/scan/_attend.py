@@ -46,9 +46,10 @@ def attend(
     correction of a `LowRank` transition, so that later corrections of the same step see it (DeltaProduct).
 
     Modes "step" and "scan" are this loop; "associative" and "fft" make all states, $T K V$ numbers; "chunk" goes
-    through chunks of $C$ steps with products of matrices, $O(T (C (K + V) + K V))$. The backward passes of "scan" and
-    "chunk" keep the state between chunks only, $(T / C) K V$ numbers beside the inputs, and make the rest anew. Sums
-    are in float32 where the arrays have less; outputs are of the dtype of the values.
+    through chunks of $C$ steps with products of matrices, $O(T (C (K + V) + K V))$. The backward pass of "scan" keeps
+    the state between chunks only, $(T / C) K V$ numbers beside the inputs, that of "chunk" the state between groups of
+    chunks; both make the rest of one chunk or one group anew. Sums are in float32 where the arrays have less; outputs
+    are of the dtype of the values.
 
     Args:
         transition: $A$: `Identity`, `Scalar`, real `Diagonal` over keys, or `LowRank`.
@@ -97,7 +98,7 @@ def attend(
         keys = None if keys is None else keys[::-1]
         resets = None if resets is None else resets[::-1]
     parts = (transition, queries, keys, values, start)
-    mode = choose_attend(num) if mode == "auto" else mode
+    mode = choose_attend(transition, num) if mode == "auto" else mode
     if mode == "by use":
         outputs, last = by_use(ft.partial(_run, "step", num), ft.partial(_run, "chunk", size), parts, resets)
     else:

@@ -1,9 +1,18 @@
 """The chunk form of `attend` for a diagonal and rank $r$: the WY representation, one routine for the whole family."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from ._chunks import before_or_same, cut, decayed_products, scan_chunks, segments, unit_lower_inverse
+from ._chunks import (
+    before_or_same,
+    cumulative,
+    cut,
+    decayed_products,
+    in_groups,
+    segments,
+    unit_lower_inverse,
+)
 from ._low_rank import LowRank
 from ._numbers import bounded_logarithms
 
@@ -24,8 +33,9 @@ def chunked_low_rank(
 
     $$p_i = (e_i\, e^{G_i})^\top S + \sum_{j < i} (e_i\, e^{G_i - G_j})^\top \bigl(w_j p_j^\top + k_j v_j^\top\bigr),$$
 
-    a unit lower triangular system, $P = (I - L)^{-1} (E S + M V)$. Then outputs and the next state are those of a
-    decayed state to which $w_j p_j^\top + k_j v_j^\top$ is added. In place of $G_i$ stands $G_{i-1}$ where corrections
+    a unit lower triangular system, $P = (I - L)^{-1} (E S + M V)$. $(I - L)^{-1} E$ and $(I - L)^{-1} M V$ are made for
+    many chunks at once; only the products with $S$ go from chunk to chunk. Then outputs and the next state are those of
+    a decayed state to which $w_j p_j^\top + k_j v_j^\top$ is added. In place of $G_i$ stands $G_{i-1}$ where corrections
     read the state before its decay. Where what is new goes where corrections write (`keys` are
     `None`) both products are one.
 
@@ -62,10 +72,10 @@ def chunked_low_rank(
     def spread(part: Array, axis: int = 0) -> Array:
         return part if rank == 1 else jnp.repeat(part, rank, axis)
 
-    def body(state: Array, chunk: tuple) -> tuple[Array, Array]:
+    def before(chunk: tuple) -> tuple[tuple, tuple]:
         query, erase, write, key, value, log, sign, segment = chunk
         erase, write, key, value = rows(erase), rows(write), rows(key), rows(value)
-        total = jnp.zeros(size, state.dtype) if log is None else jnp.cumsum(log, axis=0)
+        total = jnp.zeros(size, query.dtype) if log is None else cumulative(log)
         signs = None if sign is None else jnp.cumprod(sign, axis=0)
         # Until where a correction has seen the decays: its own step's, or the step's before.
         seen, seen_signs = total, signs
@@ -81,10 +91,17 @@ def chunked_low_rank(
         def signed(part: Array, at: Array | None) -> Array:
             return part if at is None else part * (at[:, None] if at.ndim == 1 else at)
 
+        def products(left: Array, right: Array, at_left: Array, at_right: Array, mask: Array) -> Array:
+            if log is None:
+                return jnp.where(mask, left @ right.T, 0)
+            return decayed_products(left, right, at_left, at_right, mask)
+
         def faded(part: Array, at: Array, where: Array | None) -> Array:
             """Rows times a decay, 0 beyond a reset."""
+            part = part if where is None else jnp.where(where[:, None], part, 0)
+            if log is None:
+                return part
             factor = jnp.exp(at)
-            factor = factor if where is None else jnp.where(where if at.ndim == 1 else where[:, None], factor, 0)
             return part * (factor[:, None] if at.ndim == 1 else factor)
 
         at_rows, seen_rows = spread(total), spread(seen)
@@ -96,30 +113,39 @@ def chunked_low_rank(
         query = signed(query, signs)
         write_, key_ = signed(write, row_signs), signed(key, row_signs)
 
-        inverse = unit_lower_inverse(decayed_products(erase, write_, seen_rows, at_rows, earlier))
-        drive = faded(erase, seen_rows, alive_rows) @ state
-        if one_direction:
-            # u = p + v solves u = E S + L u + v.
-            left = inverse @ (drive + value)
-            parts = [(write_, left)]
-        else:
-            drive = drive + decayed_products(erase, key_, seen_rows, at_rows, earlier) @ value
-            parts = [(write_, inverse @ drive), (key_, value)]
-        outputs = faded(query, total, alive) @ state
+        inverse = unit_lower_inverse(products(erase, write_, seen_rows, at_rows, earlier))
+        drive = faded(erase, seen_rows, alive_rows)
         ends = total[-1] - at_rows
+        last_signs = None if signs is None else jnp.broadcast_to(signs[-1], (size * rank, *signs.shape[1:]))
         kept = jnp.exp(total[-1])
         kept = kept if segment is None else jnp.where(segment[-1] == 0, kept, 0)
         kept = kept if signs is None else kept * signs[-1]
-        new = (kept[:, None] if kept.ndim == 1 else kept) * state
-        for direction, left in parts:
-            outputs = outputs + decayed_products(query, direction, total, at_rows, reach_rows) @ left
-            new = new + faded(signed(direction, _last(signs, direction.shape[0])), ends, late_rows).T @ left
-        return new, outputs
+        out = faded(signed(write_, last_signs), ends, late_rows).T
+        scores = products(query, write_, total, at_rows, reach_rows)
+        read = faded(query, total, alive)
+        if one_direction:
+            # u = p + v solves u = E S + L u + v.
+            own, new, direct = inverse @ value, None, None
+        else:
+            own = inverse @ (products(erase, key_, seen_rows, at_rows, earlier) @ value)
+            new = faded(signed(key_, last_signs), ends, late_rows).T @ value
+            direct = products(query, key_, total, at_rows, reach_rows) @ value
+        kept = kept[:, None] if kept.ndim == 1 else kept
+        return (kept, inverse @ drive, own, out, new), (read, scores, direct)
 
-    outputs, last = scan_chunks(body, start, xs)
+    def between(state: Array, passing: tuple) -> tuple[Array, tuple[Array, Array]]:
+        def advance(state: Array, now: tuple) -> tuple[Array, tuple[Array, Array]]:
+            kept, drive, own, out, new = now
+            left = drive @ state + own
+            after = kept * state + out @ left
+            return after if new is None else after + new, (state, left)
+
+        return jax.lax.scan(advance, state, passing)
+
+    def after(met: tuple[Array, Array], reading: tuple) -> Array:
+        (state, left), (read, scores, direct) = met, reading
+        outputs = read @ state + scores @ left
+        return outputs if direct is None else outputs + direct
+
+    outputs, last = in_groups(before, between, after, start, xs, size)
     return outputs[:num], last
-
-
-def _last(signs: Array | None, num: int) -> Array | None:
-    """The sign at the end of the chunk, for each row."""
-    return None if signs is None else jnp.broadcast_to(signs[-1], (num, *signs.shape[1:]))

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 from jaxtyping import Array
 
+from ._policy import attend_group
+
 #: Rows of a block in which exponents are subtracted element by element, where each key has its own decay; a power of 2.
 _BLOCK = 4
 
@@ -45,8 +47,8 @@ def decayed_products(rows: Array, columns: Array, at_rows: Array, at_columns: Ar
         mask: `"row column"`, true only where the column comes before the row or is its own.
     """
     if at_rows.ndim == 1:
-        exponents = jnp.where(mask, at_rows[:, None] - at_columns[None, :], 0)
-        return jnp.where(mask, (rows @ columns.T) * jnp.exp(exponents), 0)
+        exponents = jnp.where(mask, at_rows[:, None] - at_columns[None, :], -jnp.inf)
+        return (rows @ columns.T) * jnp.exp(exponents)
     (num, width), per_row = rows.shape, columns.shape[0] // rows.shape[0]
     full = max(_BLOCK, 1 << (num - 1).bit_length())
     pad = full - num
@@ -75,32 +77,36 @@ def _join(first: Array, below: Array, second: Array) -> Array:
     return jnp.concatenate([top, jnp.concatenate([below, second], axis=2)], axis=1)
 
 
+@jax.custom_jvp
 def unit_lower_inverse(lower: Array) -> Array:
     r"""$(I - L)^{-1}$ for strictly lower triangular $L$, by halves:
 
     $$\begin{pmatrix} A & \\ -B & D \end{pmatrix}^{-1} = \begin{pmatrix} A^{-1} & \\ D^{-1} B A^{-1} & D^{-1}
     \end{pmatrix}$$
 
-    from blocks of one up, all blocks of a size at once: $\log_2 C$ products of matrices. As stable as substitution,
-    which the product of $I + L^{2^k}$ is not: powers of $L$ grow as binomials where keys repeat, and cancel. It never
-    calls LAPACK, whose solver of small triangular systems stands still on CPUs for seconds.
+    from blocks of two up, all blocks of a size in one product of masked matrices: $2 \log_2 C$ products. As stable as
+    substitution, which the product of $I + L^{2^k}$ is not: powers of $L$ grow as binomials where keys repeat, and
+    cancel. It never calls LAPACK, whose solver of small triangular systems stands still on CPUs for seconds.
 
     Args:
         lower: `"row row"`; what is not below the diagonal is not read.
     """
     num = lower.shape[-1]
-    full = 1 << (num - 1).bit_length()
-    lower = jnp.pad(lower, (0, full - num))
-    inverse = jnp.ones((full, 1, 1), lower.dtype)
-    size = 1
-    while size < full:
-        pairs = full // (2 * size)
-        blocks = lower.reshape(pairs, 2, size, pairs, 2, size)
-        below = jnp.einsum("pipj->pij", blocks[:, 1, :, :, 0, :])
-        first, second = inverse[0::2], inverse[1::2]
-        inverse = _join(first, second @ below @ first, second)
+    row = jnp.arange(num)[:, None]
+    column = row.T
+    inverse = jnp.eye(num, dtype=lower.dtype) + jnp.where((row // 2 == column // 2) & (row > column), lower, 0)
+    size = 2
+    while size < num:
+        below = (row // (2 * size) == column // (2 * size)) & (row // size > column // size)
+        inverse = inverse + inverse @ (jnp.where(below, lower, 0) @ inverse)
         size *= 2
-    return inverse[0, :num, :num]
+    return inverse
+
+
+@unit_lower_inverse.defjvp
+def _unit_lower_inverse_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    inverse = unit_lower_inverse(*primals)
+    return inverse, inverse @ (jnp.tril(tangents[0], -1) @ inverse)
 
 
 def before_or_same(size: int, segment: Array | None) -> Array:
@@ -109,8 +115,36 @@ def before_or_same(size: int, segment: Array | None) -> Array:
     return mask if segment is None else mask & (segment[:, None] == segment[None, :])
 
 
-def scan_chunks(body: Any, start: Array, xs: Any) -> tuple[Array, Array]:
-    """A loop over chunks whose backward pass keeps the states between them;
-    `body(state, chunk) -> (state, outputs)`."""
-    last, outputs = jax.lax.scan(jax.checkpoint(body), start, xs)
+def cumulative(log: Array) -> Array:
+    """Sums of the rows so far; a product with a triangle, which CPUs do faster than sums along an axis."""
+    return jnp.tril(jnp.ones((log.shape[0], log.shape[0]), log.dtype)) @ log
+
+
+def in_groups(before: Any, between: Any, after: Any, start: Array, chunks: Any, size: int) -> tuple[Array, Array]:
+    """Outputs and the last state of a recurrence over chunks, of which many are worked at a time.
+
+    The backward pass keeps the state between groups of chunks only, and makes the rest of one group anew.
+
+    Args:
+        before: of one chunk, what does not depend on the state: `before(chunk) -> (passing, reading)`.
+        between: the loop over a group's chunks, `between(state, passing) -> (state, met)`; what each chunk has met.
+        after: the outputs of a chunk, `after(met, reading)`.
+        start: the state before the first.
+        chunks: a tree of arrays, `"chunk within ..."`; a chunk of zeros changes no state.
+        size: steps in a chunk.
+    """
+
+    def group(state: Array, chunks: Any) -> tuple[Array, Array]:
+        passing, reading = jax.vmap(before)(chunks)
+        state, met = between(state, passing)
+        return state, jax.vmap(after)(met, reading)
+
+    num = jtu.tree_leaves(chunks)[0].shape[0]
+    count = -(-num * size // attend_group())
+    if count <= 1:
+        last, outputs = group(start, chunks)
+    else:
+        each = -(-num // count)
+        last, outputs = jax.lax.scan(jax.checkpoint(group), start, cut(chunks, num, each))
+        outputs = outputs.reshape(-1, *outputs.shape[2:])
     return outputs.reshape(-1, *outputs.shape[2:]), last

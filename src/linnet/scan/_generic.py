@@ -27,20 +27,29 @@ def checkpointed_scan(
         chunk_size: $c$; by default about the root of the steps.
     """
     size = min(num, chunk_size or max(1, math.isqrt(num)))
-    whole = num // size
-    if whole <= 1 and whole * size == num:
+    if size == num:
         return jax.lax.scan(body, carry, xs)
+    return over_chunks(lambda carry, xs: jax.lax.scan(body, carry, xs), carry, xs, size)
 
-    @jax.checkpoint
-    def chunk(carry: Any, xs: Any) -> tuple[Any, Any]:
-        return jax.lax.scan(body, carry, xs)
 
+def over_chunks(body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any, chunk_size: int) -> tuple[Any, Any]:
+    """A loop over chunks of steps whose backward pass keeps the carry between them, and makes the rest anew.
+
+    Args:
+        body: of one chunk, `body(carry, xs) -> (carry, ys)`, all arrays with its steps first.
+        carry: before the first step.
+        xs: a tree of arrays with all steps first.
+        chunk_size: steps in a chunk; the last may have fewer.
+    """
+    num = jtu.tree_leaves(xs)[0].shape[0]
+    size = min(num, chunk_size)
+    whole, body = num // size, jax.checkpoint(body)
     head = jtu.tree_map(lambda x: x[: whole * size].reshape(whole, size, *x.shape[1:]), xs)
-    carry, ys = jax.lax.scan(chunk, carry, head)
+    carry, ys = jax.lax.scan(body, carry, head)
     ys = jtu.tree_map(lambda y: y.reshape(-1, *y.shape[2:]), ys)
     if whole * size == num:
         return carry, ys
-    carry, rest = chunk(carry, jtu.tree_map(lambda x: x[whole * size :], xs))
+    carry, rest = body(carry, jtu.tree_map(lambda x: x[whole * size :], xs))
     return carry, jtu.tree_map(lambda a, b: jnp.concatenate([a, b]), ys, rest)
 
 

@@ -4,14 +4,20 @@ from typing import Any
 
 import jax
 
-from ._transition import MODES as MODES, AbstractDecay, AbstractTransition
+from ._identity import Identity
+from ._scalar import Scalar
+from ._transition import MODES as MODES, AbstractTransition
 
 #: Steps in a chunk of `attend` on CPUs, where none are named: measured on two cores (`python -m benchmarks scan`).
 CPU_CHUNK = 16
-#: The same for corrections of low rank whose keys fade together, if at all: their exponentials are few.
-CPU_LOW_RANK_CHUNK = 32
+#: The same where nothing but one number fades what is kept: there is least to do beside products.
+CPU_SCALAR_CHUNK = 32
 #: On accelerators, products of so many rows fill the units.
 ACCELERATOR_CHUNK = 64
+#: Steps whose chunks are worked at a time, and whose backward pass makes them anew: they stay in a CPU's cache.
+CPU_GROUP = 256
+#: On accelerators they are to fill the units.
+ACCELERATOR_GROUP = 8192
 #: So few steps are taken one by one.
 FEW = 8
 
@@ -53,12 +59,12 @@ def choose_recur(transition: AbstractTransition, num: int, admitted: tuple[str, 
     return "associative" if is_accelerated() and "associative" in admitted else "scan"
 
 
-def choose_attend(num: int) -> str:
-    """The mode of `attend`: chunks, but one by one for a few steps; "by use" (on CPUs) one by one without a derivative
-    and chunks with one."""
+def choose_attend(transition: Any, num: int) -> str:
+    """The mode of `attend`: chunks, but one by one for a few steps; "by use" (on CPUs, where numbers of each key or
+    corrections make chunks dearer) one by one without a derivative and chunks with one."""
     if num <= FEW:
         return "step"
-    return "chunk" if is_accelerated() else "by use"
+    return "chunk" if is_accelerated() or isinstance(transition, (Identity, Scalar)) else "by use"
 
 
 def attend_chunk(transition: Any, asked: int | None) -> int:
@@ -67,7 +73,9 @@ def attend_chunk(transition: Any, asked: int | None) -> int:
         return asked
     if is_accelerated():
         return ACCELERATOR_CHUNK
-    if isinstance(transition, AbstractDecay):
-        return CPU_CHUNK
-    log = transition.logarithms()[0]
-    return CPU_CHUNK if log is not None and log.ndim == (1 if transition.invariant else 2) else CPU_LOW_RANK_CHUNK
+    return CPU_SCALAR_CHUNK if isinstance(transition, (Identity, Scalar)) else CPU_CHUNK
+
+
+def attend_group() -> int:
+    """Steps that `attend` works at a time in chunks."""
+    return ACCELERATOR_GROUP if is_accelerated() else CPU_GROUP
