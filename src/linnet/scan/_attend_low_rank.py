@@ -35,9 +35,9 @@ def chunked_low_rank(
 
     a unit lower triangular system, $P = (I - L)^{-1} (E S + M V)$. $(I - L)^{-1} E$ and $(I - L)^{-1} M V$ are made for
     many chunks at once; only the products with $S$ go from chunk to chunk. Then outputs and the next state are those of
-    a decayed state to which $w_j p_j^\top + k_j v_j^\top$ is added. In place of $G_i$ stands $G_{i-1}$ where corrections
-    read the state before its decay. Where what is new goes where corrections write (`keys` are
-    `None`) both products are one.
+    a decayed state to which $w_j p_j^\top + k_j v_j^\top$ is added. In place of $G_i$ stands $G_{i-1}$ where
+    corrections read the state before its decay. Where what is new goes where corrections write (`keys` are `None`) both
+    products are one.
 
     Args:
         transition: the corrections.
