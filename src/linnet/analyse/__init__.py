@@ -42,6 +42,7 @@ from ._linear_map import (
 )
 from ._lyapunov import LyapunovSpectrum as LyapunovSpectrum, lyapunov_spectrum as lyapunov_spectrum
 from ._lyapunov_step import fixed_step_states as fixed_step_states
+from ._metric_scales import SCALES as SCALES, MetricScales as MetricScales, metric_scales as metric_scales
 from ._mutual_information import embedding_lag as embedding_lag, mutual_information as mutual_information
 from ._neural_collapse import (
     NeuralCollapse as NeuralCollapse,
@@ -52,6 +53,10 @@ from ._neural_collapse import (
     orthogonal_frame as orthogonal_frame,
     simplex_frame as simplex_frame,
     within_class_variability as within_class_variability,
+)
+from ._noise_sustained import (
+    NoiseSustainedOrbits as NoiseSustainedOrbits,
+    noise_sustained_orbits as noise_sustained_orbits,
 )
 from ._outliers import Outliers as Outliers, spectral_outliers as spectral_outliers
 from ._overlaps import OVERLAPS as OVERLAPS, overlaps as overlaps, overlaps_of as overlaps_of
@@ -96,4 +101,10 @@ from ._tangent_kernel import (
     kernel_distance as kernel_distance,
     linear_tangent_kernel as linear_tangent_kernel,
     tangent_kernel as tangent_kernel,
+)
+from ._timescales import (
+    Timescales as Timescales,
+    continuous_eigenvalues as continuous_eigenvalues,
+    mode_timescales as mode_timescales,
+    timescales as timescales,
 )
