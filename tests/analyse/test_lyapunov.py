@@ -1,5 +1,6 @@
 """Lyapunov exponents against closed forms and published values; the Kaplan-Yorke dimension by hand."""
 
+import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from scipy.special import lambertw
 
 from linnet import analyse, systems
-from linnet.nn import VanillaRNN
+from linnet.nn import AlmostLinearRNN, ShallowPLRNN, VanillaRNN
 from linnet.systems._table import table
 from tests.compilations import count_compilations
 from tests.tolerances import assert_close
@@ -63,10 +64,56 @@ def test_exponents_of_a_linear_delay_flow_are_roots_of_its_characteristic_equati
 def test_recurrent_network_is_the_function_of_its_states(keys):
     network = VanillaRNN((2, 5, 1), key=keys())
     inputs = jnp.array([0.3, -0.2])
-    options = {"time": 300, "transient": 20, "trajectories": 2}
+    options = {"time": 300, "transient": 20, "trajectories": 2, "initial": network.init_state(), "spread": 1e-6}
     found = analyse.lyapunov_spectrum(network, inputs=inputs, **options)
-    one = analyse.lyapunov_spectrum(lambda x: network.step(x, inputs)[0], initial=network.init_state(), **options)
+    one = analyse.lyapunov_spectrum(lambda x: network.step(x, inputs)[0], **options)
     assert_close(found.exponents, one.exponents, "closed_form")
+
+
+def tent(slope):
+    """A network with one rectified unit that is the tent map z -> 1 - slope |z|."""
+    network = AlmostLinearRNN(1, 1, key=jr.key(0))
+    where = lambda net: (net.diagonal, net.weights, net.bias)  # noqa: E731
+    return eqx.tree_at(where, network, (jnp.array([slope]), jnp.array([[-2 * slope]]), jnp.array([1.0])))
+
+
+@pytest.mark.parametrize("slope", [1.3, 1.9])
+def test_piecewise_linear_network_is_a_tent_map(slope):
+    """Its slope is the same everywhere; inputs are zero by default, for it has none."""
+    found = analyse.lyapunov_spectrum(tent(slope), time=1000)
+    assert_close(found.exponents, [np.log(slope)], "closed_form")
+
+
+def test_skewed_tent_map_has_the_entropy_of_its_parts():
+    """Slopes 1/p and -1/(1-p) on pieces of length p and 1-p, all equally likely: -p log p - (1-p) log (1-p)."""
+    p = 0.3
+    network = AlmostLinearRNN(1, 1, key=jr.key(0))
+    where = lambda net: (net.diagonal, net.weights, net.bias)  # noqa: E731
+    values = jnp.array([1 / p]), jnp.array([[-1 / (1 - p) - 1 / p]]), jnp.array([1 - p])
+    found = analyse.lyapunov_spectrum(eqx.tree_at(where, network, values), time=4000)
+    assert_within(found, [-p * np.log(p) - (1 - p) * np.log(1 - p)])
+    assert float(found.standard_errors[0]) < 5e-3
+    # The state starts at 0, of which a millionth is nothing; all the same, trajectories go their own ways.
+    assert np.min(np.std(np.asarray(found.samples), axis=0)) > 1e-3
+
+
+def test_shallow_network_is_a_lozi_map():
+    """x' = 1 + y - 1.7 |x|, y' = 0.5 x, against products of its Jacobians by NumPy; the exponents sum to log 0.5."""
+    network = ShallowPLRNN(2, 4, key=jr.key(0))
+    where = lambda net: (net.diagonal, net.inner_weights, net.outer_weights, net.bias)  # noqa: E731
+    inner = jnp.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    outer = jnp.array([[-1.7, -1.7, 1.0, -1.0], [0.5, -0.5, 0.0, 0.0]])
+    network = eqx.tree_at(where, network, (jnp.zeros(2), inner, outer, jnp.array([1.0, 0.0])))
+    found = analyse.lyapunov_spectrum(network, time=3000)
+    point, direction, growth = np.array([0.1, 0.1]), np.array([1.0, 0.0]), []
+    for _ in range(40_000):
+        direction = np.array([-1.7 * np.sign(point[0]) * direction[0] + direction[1], 0.5 * direction[0]])
+        point = np.array([1 + point[1] - 1.7 * abs(point[0]), 0.5 * point[0]])
+        growth.append(np.log(np.linalg.norm(direction)))
+        direction /= np.linalg.norm(direction)
+    error = np.std(np.reshape(growth, (16, -1)).mean(axis=1)) / 4
+    assert abs(float(found.exponents[0]) - np.mean(growth)) < SIGMAS * np.hypot(error, float(found.standard_errors[0]))
+    assert_close(found.exponents.sum(), np.log(0.5), "closed_form")
 
 
 def test_henon():

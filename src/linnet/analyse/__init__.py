@@ -34,6 +34,7 @@ from ._forecast_scores import mase as mase, smape as smape, valid_time as valid_
 from ._forecasts import forecast as forecast, prediction_error as prediction_error
 from ._forgetting import forgetting as forgetting
 from ._form_of_layer import dynamical_form as dynamical_form
+from ._jacobian_spectrum import JacobianSpectrum as JacobianSpectrum, jacobian_spectrum as jacobian_spectrum
 from ._kaplan_yorke import kaplan_yorke_dimension as kaplan_yorke_dimension
 from ._linear_map import (
     BestLinearMap as BestLinearMap,

@@ -62,6 +62,7 @@ def lyapunov_spectrum(
     steps_per_delay: int = 64,
     initial: Float[Array, "*axes state"] | None = None,
     inputs: Float[Array, " in"] | None = None,
+    spread: float | None = None,
 ) -> LyapunovSpectrum:
     r"""The Lyapunov exponents of a system or a model, by its tangent flow.
 
@@ -83,6 +84,9 @@ def lyapunov_spectrum(
         steps_per_delay: how many steps divide the delay.
         initial: the initial state, or one for each trajectory; needed for a function.
         inputs: the constant input of a recurrent network, by default zero where the network tells its size.
+        spread: how far apart the trajectories start, relative to the initial state; by default a millionth, of a
+            recurrent network (which may start at 0) a hundredth, of 1 where the state is smaller. More than that may
+            start them on different attractors.
 
     Returns:
         The spectrum. Where the right-hand side jumps, the derivative misses what happens to a tangent vector at the
@@ -99,7 +103,9 @@ def lyapunov_spectrum(
     if trajectories < 1:
         raise ValueError(f"Lyapunov exponents need at least one trajectory, got trajectories={trajectories}.")
     steps, start, period, exact = _prepare(system, initial, inputs, step, steps_per_delay)
-    starts = start if start.ndim == 2 else _spread(start, trajectories)
+    network = isinstance(system, AbstractRecurrent)
+    spread = (1e-2 if network else 1e-6) if spread is None else spread
+    starts = start if start.ndim == 2 else _spread(start, trajectories, spread, 1.0 if network else 0.0)
     size = starts.shape[-1]
     num = (4 if isinstance(system, DelayFlow) else size) if num_exponents is None else num_exponents
     if not 1 <= num <= size:
@@ -166,14 +172,14 @@ def _prepare(
     )
 
 
-def _spread(start: Float[Array, " state"], num: int) -> Float[Array, "trajectory state"]:
-    """Starts around one, as far as a millionth of its size: near enough for the same attractor, and the same energy."""
+def _spread(start: Float[Array, " state"], num: int, spread: float, least: float) -> Float[Array, "trajectory state"]:
+    """Starts around one, a fraction of its size away: near enough for the same attractor, and the same energy."""
     # Multiples of irrational numbers modulo one fill the cube evenly; nothing here is random.
     size = start.shape[-1]
     ratios = np.modf(np.sqrt(np.arange(2.0, size + 2)) * 1.618033988749895)[0]
     offsets = np.modf(np.arange(num)[:, None] * ratios)[0]
-    scale = 1e-6 * jnp.maximum(jnp.abs(start), 1e-3 * jnp.max(jnp.abs(start)) + 1e-12)
-    return start + scale * jnp.asarray(offsets, start.dtype)
+    scale = jnp.maximum(jnp.maximum(jnp.abs(start), 1e-3 * jnp.max(jnp.abs(start)) + 1e-12), least)
+    return start + spread * scale * jnp.asarray(offsets, start.dtype)
 
 
 def _summary(samples: Any) -> tuple[Any, Any]:
