@@ -66,7 +66,7 @@ class AlmostLinearRNN(AbstractPiecewiseLinear):
     def advance(self, state: Float[Array, " state"]) -> Float[Array, " state"]:
         linear, rest = state[: self.num_linear], state[self.num_linear :]
         active = jnp.concatenate([linear, jax.nn.relu(rest)])
-        return self.diagonal * state + self.weights @ active + self.bias
+        return self.diagonal * state + active @ self.weights.T + self.bias
 
     def region(self, state: Float[Array, " state"]) -> Bool[Array, " switch"]:
         return state[self.num_linear :] > 0

@@ -85,7 +85,7 @@ class DendriticPLRNN(AbstractPiecewiseLinear):
         active = jax.nn.relu(state[:, None] - self.thresholds) @ self.slopes
         if self.clipped:
             active = active - jnp.sum(self.slopes) * jax.nn.relu(state)
-        return self.diagonal * state + without_diagonal(self.weights) @ active + self.bias
+        return self.diagonal * state + active @ without_diagonal(self.weights).T + self.bias
 
     def region(self, state: Float[Array, " state"]) -> Bool[Array, " switch"]:
         """Unit by unit the side of each threshold; of a clipped network the signs of the units after these."""

@@ -52,7 +52,7 @@ class MeanCentredPLRNN(AbstractPiecewiseLinear):
 
     def advance(self, state: Float[Array, " state"]) -> Float[Array, " state"]:
         active = jax.nn.relu(state - jnp.mean(state))
-        return self.diagonal * state + without_diagonal(self.weights) @ active + self.bias
+        return self.diagonal * state + active @ without_diagonal(self.weights).T + self.bias
 
     def region(self, state: Float[Array, " state"]) -> Bool[Array, " switch"]:
         return state > jnp.mean(state)

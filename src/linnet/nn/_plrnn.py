@@ -53,7 +53,7 @@ class PLRNN(AbstractPiecewiseLinear):
         return self.bias.shape[0]
 
     def advance(self, state: Float[Array, " state"]) -> Float[Array, " state"]:
-        return self.diagonal * state + without_diagonal(self.weights) @ jax.nn.relu(state) + self.bias
+        return self.diagonal * state + jax.nn.relu(state) @ without_diagonal(self.weights).T + self.bias
 
     def region(self, state: Float[Array, " state"]) -> Bool[Array, " switch"]:
         return state > 0

@@ -81,10 +81,11 @@ class ShallowPLRNN(AbstractPiecewiseLinear):
         return self.hidden_bias.shape[0] * (1 + self.clipped)
 
     def advance(self, state: Float[Array, " state"]) -> Float[Array, " state"]:
-        inner = self.inner_weights @ state
+        # Weights on the right: mapped over a batch, this is a product without transpositions.
+        inner = state @ self.inner_weights.T
         active = jax.nn.relu(inner + self.hidden_bias)
         active = active - jax.nn.relu(inner) if self.clipped else active
-        return self.diagonal * state + self.outer_weights @ active + self.bias
+        return self.diagonal * state + active @ self.outer_weights.T + self.bias
 
     def region(self, state: Float[Array, " state"]) -> Bool[Array, " switch"]:
         """The signs of the hidden units; of a clipped network also those without their biases, after these."""

@@ -19,7 +19,7 @@ from ..nn import AbstractObservation, AbstractRecurrent, IdentityObservation
 from ._fitted import Fit, evaluate
 from ._forcing import AbstractForcing, check_forcing
 from ._regularise import AbstractRegulariser
-from ._series import Windows, make_windows
+from ._series import Windows, check_series, make_windows
 from ._train import CURVES, Model, Progressed, Training, advance, begin
 
 #: Made once, so that a second call finds the compiled program.
@@ -112,6 +112,7 @@ def fit(
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"`{name}` of a fit is a whole number of at least 1, got {number!r}.")
     rates, schedule = _rates(learning_rate)
+    series = check_series(series, columns)
     make_key, train_key = jr.split(key)
     models = _make_models(model, observation, series, jr.split(make_key, seeds))
     one = jtu.tree_map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, models)
@@ -165,7 +166,7 @@ def _run(
     stride = -(-steps // _RECORDS)
     records = -(-steps // stride)
     size = max(1, chunk // stride)
-    now = jax.jit(lambda training, params: begin(training, params))(training, params)
+    now = begin(training, params)
     seeds = training.keys.shape[0]
     kept = np.zeros((len(CURVES), seeds, records), training.data.values.dtype)
     # What decides the bits of the result besides the data: a checkpoint of another training is not used.
@@ -188,10 +189,9 @@ def _run(
     return now, jnp.asarray(kept), np.minimum(np.arange(1, records + 1) * stride, steps)
 
 
-def _make_models(model: Any, observation: Any, series: Any, keys: Array) -> Model:
+def _make_models(model: Any, observation: Any, series: list[np.ndarray], keys: Array) -> Model:
     """The models of all seeds, every array with the seeds first."""
-    width = np.shape(series[0] if isinstance(series, (list, tuple)) else series)
-    width = width[1] if len(width) == 2 else 1
+    width = series[0].shape[1]
 
     def make(key: PRNGKey) -> Model:
         first, second = jr.split(key)

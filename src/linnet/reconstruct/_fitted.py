@@ -27,7 +27,10 @@ class Fit(eqx.Module):
     predicts a few steps ahead says nothing about that.
 
     Args:
-        reconstructions: the models of all seeds, every array with the seeds first; see `reconstruction`.
+        models: network and observation model of all seeds, every array with the seeds first; see `reconstruction`.
+        mean: what was subtracted from each column of the data.
+        scale: what each column was divided by.
+        starts: some points of the data, standardised.
         losses: the mean squared error of one-step predictions under forcing, means over the steps of a record.
         gradient_norms: the largest norm of the gradient in the steps of a record.
         strengths: the mean strength of forcing at the last step of a record.
@@ -43,7 +46,10 @@ class Fit(eqx.Module):
         aperiodic: whether the data were taken never to repeat.
     """
 
-    reconstructions: Reconstruction
+    models: Model
+    mean: Float[Array, " out"]
+    scale: Float[Array, " out"]
+    starts: Float[Array, "start out"]
     losses: Float[Array, "seed record"]
     gradient_norms: Float[Array, "seed record"]
     strengths: Float[Array, "seed record"]
@@ -86,7 +92,8 @@ class Fit(eqx.Module):
         """
         if not 0 <= seed < self.num_seeds:
             raise ValueError(f"This fit has the seeds 0 to {self.num_seeds - 1}, got {seed}.")
-        return jtu.tree_map(lambda leaf: leaf[seed] if eqx.is_array(leaf) else leaf, self.reconstructions)
+        own = jtu.tree_map(lambda leaf: leaf[seed] if eqx.is_array(leaf) else leaf, self.models)
+        return Reconstruction(own.network, own.observation, self.mean, self.scale, self.starts)
 
     def message(self, seed: int) -> str:
         """How a seed fared, as a sentence."""
@@ -108,7 +115,6 @@ def evaluate(
     parts = data.parts()
     truth = jnp.concatenate(parts)[:_MOST_POINTS]
     num = int(_LONGER * truth.shape[0])
-    seeds = stopped.shape[0]
     # Runs are longer than the data: their inputs begin anew.
     states, seen, valid = _free_runs(models, truth[0], data.inputs[jnp.arange(num) % data.inputs.shape[0]])
     first = int(_TRANSIENT * num)
@@ -120,15 +126,12 @@ def evaluate(
     verdicts, far, periods = judge(truth, after, diverged, stopped < steps, limit, never)
     picked = np.unique(np.linspace(0, data.values.shape[0] - 1, _STARTS).astype(int))
 
-    def each(leaf: Array) -> Array:
-        return jnp.broadcast_to(leaf, (seeds, *leaf.shape))
-
-    whole = Reconstruction(
-        models.network, models.observation, each(data.mean), each(data.scale), each(data.values[picked])
-    )
     runs = FreeRun(after * data.scale + data.mean, states[:, first:], jnp.maximum(valid - first, 0), diverged)
     return Fit(
-        reconstructions=whole,
+        models=models,
+        mean=data.mean,
+        scale=data.scale,
+        starts=data.values[picked],
         losses=curves["loss"],
         gradient_norms=curves["gradient_norm"],
         strengths=curves["strength"],

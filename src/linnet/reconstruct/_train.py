@@ -86,6 +86,7 @@ class Progressed(eqx.Module):
 CURVES = ("loss", "gradient_norm", "strength")
 
 
+@eqx.filter_jit
 def begin(training: Training, params: Any) -> Progressed:
     """The state before the first step, for all seeds."""
     axes = training.forcing_axes()
