@@ -66,3 +66,46 @@ def krylov(
         found = jnp.concatenate([found, jnp.einsum("ij,ljk->lik", power, found)])
         power = power @ power
     return found[:num]
+
+
+def convolution_parts(
+    matrix: Float[Array, "state state"],
+    column: Float[Array, " state"],
+    rows: Float[Array, "row state"],
+    start: Float[Array, " state"],
+    inputs: Float[Array, " step"],
+) -> tuple[Float[Array, "lag row 2"], Float[Array, " state"]]:
+    r"""The kernels $C A^l B$ and $C A^{l+1} h_0$, and the state after the last step.
+
+    With $l = mi + j$ and $m$ about $\sqrt T$ they are products of $C A^{mi}$ and $A^j B$: $O(\sqrt T)$ products of a
+    matrix and a vector and one of matrices, where all $A^l B$ would be $T$ vectors in memory.
+
+    Args:
+        matrix: $A$.
+        column: $B$.
+        rows: $C$.
+        start: $h_0$.
+        inputs: $u$.
+    """
+    num = inputs.shape[0]
+    size = block_size(num)
+    inner = krylov(matrix, jnp.stack([column, matrix @ start], axis=1), size)  # within state 2
+    longest = matrix
+    for _ in range(size.bit_length() - 1):
+        longest = longest @ longest
+    blocks = -(-num // size)
+    outer = krylov(longest.T, rows.T, blocks)  # block state row
+    kernels = jnp.einsum("inr,jnk->ijrk", outer, inner).reshape(-1, rows.shape[0], 2)[:num]
+    # The first block has the steps that fill no whole one.
+    early = num - size * (blocks - 1)
+    driven = jnp.pad(inputs[::-1], (0, size - early)).reshape(blocks, size) @ inner[..., 0]
+
+    def advance(state: Array, block: Array) -> tuple[Array, None]:
+        return longest @ state + block, None
+
+    return kernels, jax.lax.scan(advance, inner[early - 1, :, 1] + driven[-1], driven[-2::-1])[0]
+
+
+def block_size(num: int) -> int:
+    """A power of two about the root of the steps."""
+    return 1 << ((num - 1).bit_length() + 1) // 2

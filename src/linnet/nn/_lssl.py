@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float
 from .._cite import cite
 from .._types import PRNGKey
 from ..scan import convolve
-from ._dense_states import krylov, loop, run_dense
+from ._dense_states import convolution_parts, loop, run_dense
 from ._diagonal_states import check_no_resets
 from ._discretise import discretise_dense, find_method
 from ._hippo import AbstractHippo, find_hippo
@@ -114,8 +114,11 @@ class LSSL(AbstractSequenceLayer):
     def kernel(self, num_steps: int) -> Float[Array, "lag feature channel"]:
         """$K_l$ for so many lags, without $D$."""
         matrices, inputs = self.discrete()
-        states = jax.vmap(lambda a, b: krylov(a, b[:, None], num_steps)[..., 0])(matrices, inputs)
-        return jnp.einsum("hln,hmn->lhm", states, self.read_out)
+        nothing = jnp.zeros((num_steps, self.hidden_size), inputs.dtype)
+        return self._parts(matrices, inputs, self.init_state(), nothing)[0][..., 0]
+
+    def _parts(self, matrices: Array, inputs: Array, state: Array, xs: Array) -> tuple[Array, Array]:
+        return jax.vmap(convolution_parts, (0, 0, 0, 0, 1), (1, 0))(matrices, inputs, self.read_out, state, xs)
 
     def init_state(self) -> Float[Array, "feature state"]:
         """Nothing: zeros."""
@@ -135,12 +138,8 @@ class LSSL(AbstractSequenceLayer):
             mode = "fft" if resets is None and num >= _CONVOLVED else "scan"
         if mode == "fft":
             check_no_resets("LSSL", resets, self.modes)
-            # What the start leaves at each step is one more kernel.
-            columns = jnp.stack([inputs, jnp.einsum("hij,hj->hi", matrices, state)], axis=-1)
-            lags = jax.vmap(lambda a, x: krylov(a, x, num))(matrices, columns)
-            kernels = jnp.einsum("hlnk,hmn->klhm", lags, self.read_out)
-            ys = convolve(kernels[0], xs[..., None]) + kernels[1]
-            state = jnp.einsum("hln,lh->hn", lags[:, ::-1, :, 0], xs) + lags[:, -1, :, 1]
+            kernels, state = self._parts(matrices, inputs, state, xs)
+            ys = convolve(kernels[..., 0], xs[..., None]) + kernels[..., 1]
         else:
             drives = inputs * xs[..., None]
             if mode in ("step", "scan"):

@@ -13,7 +13,7 @@ from .._cite import cite
 from .._types import PRNGKey
 from ..scan import convolve
 from ._complex_pairs import gaussian_pair, to_complex, to_pair
-from ._diagonal_states import check_no_resets, powers, run_diagonal
+from ._diagonal_states import check_no_resets, convolution_parts, run_diagonal
 from ._discretise import discretise_diagonal, find_method
 from ._hippo import nplr
 from ._network import float_dtype
@@ -110,7 +110,9 @@ class S4D(AbstractSequenceLayer):
     def kernel(self, num_steps: int) -> Float[Array, "lag feature"]:
         """$K_l$ for so many lags, without $D$."""
         poles, drive = self.discrete()
-        return 2 * jnp.einsum("lhn,hn->lh", powers(poles, num_steps), drive * to_complex(self.read_out)).real
+        nothing = jnp.zeros((num_steps, self.hidden_size), self.read_out.dtype)
+        parts = convolution_parts(poles, drive, to_complex(self.read_out), to_complex(self.init_state()), nothing)
+        return 2 * parts[0][0]
 
     def init_state(self) -> Float[Array, "2 feature state"]:
         """Nothing: zeros."""
@@ -131,13 +133,8 @@ class S4D(AbstractSequenceLayer):
             mode = "fft"
         if mode == "fft":
             check_no_resets("S4D", resets, self.modes)
-            lags = powers(poles, num)
-            # What the start leaves at each step is one more kernel.
-            start = poles * to_complex(state)
-            both = jnp.einsum("lhn,hnk->klh", lags, read_out[..., None] * jnp.stack([drive, start], axis=-1))
-            kernel, left = 2 * both.real
-            ys = convolve(kernel, xs) + left
-            state = to_pair(lags[-1] * start + drive * jnp.einsum("lhn,lh->hn", lags[::-1], xs))
+            kernels, last = convolution_parts(poles, drive, read_out, to_complex(state), xs)
+            ys, state = 2 * (convolve(kernels[0], xs) + kernels[1]), to_pair(last)
         else:
             states, state = run_diagonal(
                 poles, drive * xs[..., None], state, mode=mode, chunk_size=self.chunk_size, resets=resets
