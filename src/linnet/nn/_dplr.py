@@ -50,47 +50,14 @@ class DPLR(eqx.Module):
         r"""$\bar B$."""
         return 2 * self.solve(self.inputs)
 
-    def defect(self) -> Float[Array, "real real"]:
-        r"""$I - \bar A = -2 (c - A)^{-1} A$ on real vectors $(\mathrm{Re}\, x, \mathrm{Im}\, x)$: no cancellation."""
+    def matrix(self) -> Float[Array, "real real"]:
+        r"""$\bar A = I + 2 (c - A)^{-1} A$ on real vectors $(\mathrm{Re}\, x, \mathrm{Im}\, x)$."""
         size = 2 * self.poles.shape[0]
 
         def column(one: Array) -> Array:
-            return to_pair(-2 * self.solve(self.multiply(to_complex(one.reshape(2, -1))))).reshape(size)
+            return one + to_pair(2 * self.solve(self.multiply(to_complex(one.reshape(2, -1))))).reshape(size)
 
         return jax.vmap(column, out_axes=1)(jnp.eye(size, dtype=self.dt.dtype))
-
-    def resolvent(
-        self, angles: Float[Array, " frequency"], columns: Complex[Array, "state column"]
-    ) -> Complex[Array, "frequency both column"]:
-        r"""$(I - \bar A z)^{-1} \bar X$ at $z = e^{-i\theta}$, where $\bar X = 2 (c - A)^{-1} X$; both of each pair.
-
-        It is $e^{i\theta/2} (i c \sin\tfrac\theta2 - A \cos\tfrac\theta2)^{-1} X$, which has neither a pole nor a
-        cancellation at any $\theta$.
-        """
-        sine, cosine = jnp.sin(angles / 2), jnp.cos(angles / 2)
-        poles, low_rank, columns = (
-            jnp.concatenate([part, part.conj()]) for part in (self.poles, self.low_rank, columns)
-        )
-        inverse = 1 / (2j / self.dt * sine[:, None] - cosine[:, None] * poles)
-        # Cauchy products of P* and of X with P, for all frequencies.
-        back = low_rank.conj()
-        inner = jnp.einsum("nr,fn,nq->frq", back, inverse, low_rank)
-        seen = jnp.einsum("nr,fn,nk->frk", back, inverse, columns)
-        inner = jnp.eye(low_rank.shape[1], dtype=inner.dtype) + cosine[:, None, None] * inner
-        pulled = cosine[:, None, None] * (small_inverse(inner) @ seen)
-        found = inverse[:, :, None] * (columns - jnp.einsum("nr,frk->fnk", low_rank, pulled))
-        return jnp.exp(0.5j * angles)[:, None, None] * found
-
-
-def defect_power(defect: Float[Array, "real real"], num: int) -> Float[Array, "real real"]:
-    r"""$I - A^T$ from $I - A$ by doubling, $I - A^{j+k} = E_j + E_k - E_j E_k$: accurate also where $A$ is near $I$."""
-    found, power = None, defect
-    while num:
-        if num % 2:
-            found = power if found is None else found + power - found @ power
-        num //= 2
-        power = 2 * power - power @ power if num else power
-    return jnp.zeros_like(defect) if found is None else found
 
 
 def small_inverse(matrix: Array) -> Array:

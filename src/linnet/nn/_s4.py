@@ -13,9 +13,9 @@ from .._cite import cite
 from .._types import PRNGKey
 from ..scan import convolve
 from ._complex_pairs import constant_pair, gaussian_pair, to_complex, to_pair
-from ._dense_states import loop, run_dense
+from ._dense_states import convolution_parts, loop, run_dense
 from ._diagonal_states import check_no_resets
-from ._dplr import DPLR, defect_power
+from ._dplr import DPLR
 from ._hippo import AbstractHippo, nplr
 from ._network import float_dtype
 from ._sequence_layer import AbstractSequenceLayer, check_heads
@@ -24,8 +24,8 @@ from ._timescale import check_timescales, log_timescales
 
 #: From so many steps on a convolution is faster than a loop: measured on two cores (`benchmarks/README.md`).
 _CONVOLVED = 16
-#: The least decay of poles before learning. In the normal parts of LegT and FouT it is 0; FouT has poles at 0, and the
-#: frequency domain loses as many digits there as this number is small.
+#: The least decay of poles before learning, which are learned by their logarithms. In the normal parts of LegT and FouT
+#: it is 0.
 _LEAST_DECAY = 1e-2
 
 
@@ -34,13 +34,14 @@ class S4(AbstractSequenceLayer):
     r"""Each feature drives $N$ states of its own, $\dot x = (\Lambda - P P^*) x + B u$, $y = C x + D u$.
 
     Poles $\Lambda = -e^{\rho} + i \omega$ have negative real parts, and with $-P P^*$ the system is stable whatever is
-    learned. Steps are those of the bilinear rule: one token costs $O(N)$ by Woodbury's identity. The mode "fft" has
-    the kernel of exactly $T$ lags from its transform at the $T$-th roots of unity,
-    $\hat K(z) = C (I - \bar A^T) (I - \bar A z)^{-1} \bar B$, from Cauchy products of $C$, $P$ and $B$ with
-    $1 / (g(z) - \Lambda)$. The modes "associative" and "chunk" multiply matrices of $N \times N$.
+    learned. Steps are those of the bilinear rule: one token costs $O(N)$ by Woodbury's identity. The mode "fft"
+    convolves with $K_l = C \bar A^l \bar B$; it, "associative" and "chunk" multiply matrices of $N \times N$.
 
-    The paper learns $C (I - \bar A^T)$ for one fixed length; here $C$ itself is learned, and the power is made by
-    doubling, $O(N^3 \log T)$ a feature: a layer is one and the same at any length.
+    The paper makes the kernel from its transform, by Cauchy products of $C$, $P$ and $B$ with $1 / (g(z) - \Lambda)$,
+    and learns $C (I - \bar A^T)$ for one fixed length $T$. Here $C$ itself is learned, so that a layer is one and the
+    same at any length, and the kernel is made of products of $C \bar A^{mi}$ and $\bar A^j \bar B$ with $m$ about
+    $\sqrt T$: $O(N^3 \log T + N^2 \sqrt T + N T)$ a feature, in real numbers, without an array of one number for each
+    state and frequency, whose way to memory and back is what Cauchy products wait for on CPUs.
 
     Args:
         hidden_size: features, $H$.
@@ -118,7 +119,8 @@ class S4(AbstractSequenceLayer):
 
     def kernel(self, num_steps: int) -> Float[Array, "lag feature"]:
         """$K_l$ for so many lags, without $D$."""
-        return self._spectral(num_steps, jnp.zeros((num_steps, self.hidden_size)), self.init_state())[0]
+        nothing = jnp.zeros((num_steps, self.hidden_size), self.skip.dtype)
+        return self._convolved(nothing, self.init_state())[0][..., 0]
 
     def init_state(self) -> Float[Array, "2 feature state"]:
         """Nothing: zeros."""
@@ -136,8 +138,8 @@ class S4(AbstractSequenceLayer):
             mode = "fft" if resets is None and xs.shape[0] >= _CONVOLVED else "scan"
         if mode == "fft":
             check_no_resets("S4", resets, self.modes)
-            kernel, left, state = self._spectral(xs.shape[0], xs, state)
-            ys = convolve(kernel, xs) + left
+            kernels, state = self._convolved(xs, state)
+            ys = convolve(kernels[..., 0], xs) + kernels[..., 1]
         else:
             states, state = self._states(xs, state, mode, resets)
             ys = 2 * jnp.einsum("thn,hn->th", states, to_complex(self.read_out)).real
@@ -155,7 +157,7 @@ class S4(AbstractSequenceLayer):
             states, last = loop(lambda now: advance(systems, now), drives, begin, chunk_size=size, resets=resets)
             return states, to_pair(last)
         # Real vectors (Re x, Im x) and full matrices.
-        matrices = jnp.eye(2 * drives.shape[-1]) - eqx.filter_vmap(DPLR.defect)(systems)
+        matrices = eqx.filter_vmap(DPLR.matrix)(systems)
         real, begin = (jnp.concatenate([part.real, part.imag], axis=-1) for part in (drives, to_complex(state)))
         states, last = run_dense(
             matrices.astype(real.dtype), real, begin, mode=mode, chunk_size=self.chunk_size, resets=resets
@@ -166,33 +168,17 @@ class S4(AbstractSequenceLayer):
             jnp.stack([last[..., :half], last[..., half:]]),
         )
 
-    def _spectral(
-        self, num: int, xs: Float[Array, "step feature"], state: Float[Array, "2 feature state"]
-    ) -> tuple[Float[Array, "lag feature"], Float[Array, "lag feature"], Float[Array, "2 feature state"]]:
-        """The kernel, what the start leaves in the outputs, and the final state."""
-        spectrum = jnp.fft.rfft(xs.T, axis=-1)
+    def _convolved(
+        self, xs: Float[Array, "step feature"], state: Float[Array, "2 feature state"]
+    ) -> tuple[Float[Array, "lag feature 2"], Float[Array, "2 feature state"]]:
+        """The kernels of the inputs and of the start, and the final state."""
 
-        def one(system: DPLR, read_out: Array, start: Array, spectrum: Array) -> tuple[Array, Array, Array]:
-            half = system.poles.shape[0]
-            gone = defect_power(system.defect(), num)  # I - A^T
-            rows = jnp.concatenate([2 * read_out.real, -2 * read_out.imag]) @ gone
-            truncated = jax.lax.complex(rows[:half], -rows[half:]) / 2
-            # A x = 2 (c - A)^-1 X for X = (c + A) x / 2: the start's share has the form of the kernel.
-            begun = system.dt**-1 * start + system.multiply(start) / 2
-            angles = 2 * jnp.pi * jnp.arange(num // 2 + 1, dtype=system.dt.dtype) / num
-            found = system.resolvent(angles, jnp.stack([system.inputs, begun], axis=-1))
-            both = jnp.concatenate([truncated, truncated.conj()])
-            kernel, left = jnp.fft.irfft(jnp.einsum("n,fnk->kf", both, found), num, axis=-1)
-            # The state after the last step from a cyclic convolution of T lags; frequencies above the half are
-            # conjugates, with the two of each pair exchanged.
-            driven = found[..., 0] * (spectrum * jnp.exp(-1j * angles))[:, None]
-            twice = (jnp.arange(num // 2 + 1) > 0) & (2 * jnp.arange(num // 2 + 1) < num)
-            cyclic = (jnp.sum(driven[:, :half], axis=0) + twice.astype(driven.dtype) @ driven[:, half:].conj()) / num
-            real = jnp.concatenate([(part := cyclic - start).real, part.imag])
-            last = gone @ real
-            return kernel, left, start + jax.lax.complex(last[:half], last[half:])
+        def one(system: DPLR, read_out: Array, start: Array, inputs: Array) -> tuple[Array, Array]:
+            drive = to_pair(system.drive()).reshape(-1)
+            # 2 Re(c x) of real vectors (Re x, Im x).
+            row = 2 * jnp.concatenate([read_out[0], -read_out[1]])
+            kernels, last = convolution_parts(system.matrix(), drive, row[None], start.reshape(-1), inputs)
+            return kernels[:, 0], last.reshape(2, -1)
 
-        kernel, left, last = eqx.filter_vmap(one)(
-            self.systems(), to_complex(self.read_out), to_complex(state), spectrum
-        )
-        return kernel.T, left.T, to_pair(last)
+        kernels, last = eqx.filter_vmap(one, in_axes=(0, 1, 1, 1), out_axes=1)(self.systems(), self.read_out, state, xs)
+        return kernels, last
