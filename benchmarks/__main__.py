@@ -8,12 +8,33 @@ import jax
 
 from linnet import keep_freed_memory
 
-from . import _cold_start, _compilations, _ensemble, _gpu, _moments, _predictions, _results, _scan, _sequence_layers
+from . import (
+    _cold_start,
+    _compilations,
+    _ensemble,
+    _forcing,
+    _gpu,
+    _moments,
+    _predictions,
+    _results,
+    _scan,
+    _sequence_layers,
+)
 from ._row import Row
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     module.NAME.replace(" ", "-"): module.measure
-    for module in (_ensemble, _moments, _predictions, _compilations, _cold_start, _scan, _sequence_layers, _gpu)
+    for module in (
+        _ensemble,
+        _moments,
+        _predictions,
+        _compilations,
+        _cold_start,
+        _scan,
+        _sequence_layers,
+        _forcing,
+        _gpu,
+    )
 }
 
 

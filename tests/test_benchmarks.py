@@ -10,6 +10,7 @@ from benchmarks import (
     _compilations,
     _ensemble,
     _fla,
+    _forcing,
     _gpu,
     _moments,
     _results,
@@ -125,6 +126,24 @@ def test_sequence_layers_without_torch_say_why_there_is_no_ratio(monkeypatch):
     (row,) = _sequence_layers.measure(LITTLE, 1, ["mingru"])
     assert row.measured() == "skipped" and row.note == "torch is not installed"
     assert row.seconds["linnet"]["cpu"] > 0
+
+
+SHORT = _forcing.Size(units=2, hidden=5, steps=7, batch=3, seeds=2, rows=2)
+
+
+def test_forcing_in_torch_is_linnets(monkeypatch):
+    pytest.importorskip("torch", reason=_torch_peers.MISSING)
+    _forcing.agree(_forcing.make_problem(SHORT))
+    monkeypatch.setattr(_forcing, "TOLERANCE", 0.0)
+    with pytest.raises(RuntimeError, match="another step"):
+        _forcing.agree(_forcing.make_problem(SHORT))
+
+
+def test_forcing_without_torch_says_why_there_is_no_ratio(monkeypatch):
+    monkeypatch.setattr(_forcing, "MISSING", "torch is not installed")
+    rows = _forcing.measure(SHORT, 1)
+    assert {row.measured() for row in rows} == {"skipped"} and rows[0].note == "torch is not installed"
+    assert all(row.seconds["linnet, alone"]["cpu"] > 0 for row in rows)
 
 
 def test_without_an_accelerator_its_benchmark_says_so():
