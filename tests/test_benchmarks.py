@@ -9,6 +9,7 @@ import pytest
 from benchmarks import (
     _compilations,
     _ensemble,
+    _fixed_points,
     _fla,
     _forcing,
     _gpu,
@@ -172,3 +173,12 @@ def test_scans_say_their_ratios():
 def test_backward_passes_of_chunks_hold_less_than_all_states():
     rows = _scan_memory.measure(512)
     assert len(rows) == 4 and all(row.value < 0.5 for row in rows)
+
+
+@pytest.mark.slow
+def test_fixed_points_of_a_small_network():
+    """Both searches on few starts of a network that is hardly trained: rows, seconds, and starts that are found."""
+    size = _fixed_points.Size(hidden_size=8, training=40, starts=16, iterations=20, timed=10)
+    ratio, share = _fixed_points.measure(size, 1)
+    assert ratio.value is not None and ratio.value > 0 and "linnet" in ratio.seconds and ratio.target == 10
+    assert share.value is not None and 0 < share.value <= 100 and share.unit == "%"
