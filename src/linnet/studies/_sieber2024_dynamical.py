@@ -183,7 +183,7 @@ def sieber2024_dynamical(
     figure = draw(
         "forms",
         "Left: what one step keeps of the state before it, over the tokens, for attention with a fixed query, Mamba-2 "
-        "and (grey) the keys of gated linear attention. Middle: what Mamba-2 has left of each token later. Right: how "
+        "and (grey) four keys of gated linear attention. Middle: what Mamba-2 has left of each token later. Right: how "
         "far attention with Taylor features is from a softmax (dots: each sequence), by number of states; dashed: "
         "linear attention.",
         lambda canvas: _plot(canvas, found, taylor),
@@ -242,11 +242,11 @@ def _plot(canvas: Canvas, found: dict[str, list[dict]], taylor: xr.Dataset) -> N
     left, middle, right = canvas.subplots(1, 3)
     space, fixed = found["space"][0], found["fixed"][0]
     steps = np.arange(1, len(fixed["transition"]))
-    left.plot(steps, space["free gates"][1:], color=GUIDE, linewidth=0.5)
+    left.plot(steps, space["free gates"][1:, :4], color=GUIDE, linewidth=0.5)
     left.plot(steps, fixed["transition"][1:], color=COLOURS[0], linewidth=1.2, label="attention, fixed query")
     left.plot(steps, space["transition"][1:], color=COLOURS[1], linewidth=1.2, label="Mamba-2")
-    left.set(xlabel="token", ylabel="kept of the state", ylim=(0, 1.03), title="transitions")
-    left.legend(loc="lower right")
+    left.set(xlabel="token", ylabel="kept of the state", ylim=(0, 1.4), yticks=(0, 0.5, 1), title="transitions")
+    left.legend(loc="upper right")
     products = np.cumprod(space["transition"])
     middle.imshow(np.tril(products[:, None] / products[None]), cmap="Greys", aspect="auto")
     middle.set(xlabel="token written", ylabel="token read", title="what is left, Mamba-2")
