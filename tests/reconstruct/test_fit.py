@@ -61,6 +61,7 @@ def test_training_takes_the_path_of_plain_gradient_descent():
     """One seed of several, against a loop that draws the same windows, with optax's RAdam from the outside."""
     series = [spiral(60), spiral(45, 0.13)]
     found = fit(series, steps=3, window=8, seeds=2, learning_rate=(0.02, 0.005))
+    assert not np.allclose(found.losses[0], found.losses[1])
     joined = np.concatenate(series)
     mean, scale = joined.mean(axis=0), joined.std(axis=0)
     data = (joined - mean) / scale
@@ -74,21 +75,24 @@ def test_training_takes_the_path_of_plain_gradient_descent():
     params, rest = eqx.partition(net, eqx.is_inexact_array)
     state = rule.init(params)
     losses = []
+
+    @jax.jit
+    @jax.value_and_grad
+    def value_and_gradient(params, windows):
+        net, total = eqx.combine(params, rest), 0.0
+        for xs in windows:
+            z = xs[0]
+            for t in range(1, 9):
+                z = net.advance(z)
+                total = total + jnp.sum((z - xs[t]) ** 2)
+                z = 0.8 * z + 0.2 * xs[t]
+        return total / (4 * 8 * 2)
+
     for step in range(3):
         drawn = jr.randint(jr.fold_in(key, step), (4,), 0, len(starts))
         windows = np.stack([data[starts[place] : starts[place] + 9] for place in np.asarray(drawn)])
 
-        def objective(params, windows=windows):
-            net, total = eqx.combine(params, rest), 0.0
-            for xs in jnp.asarray(windows):
-                z = xs[0]
-                for t in range(1, 9):
-                    z = net.advance(z)
-                    total = total + jnp.sum((z - xs[t]) ** 2)
-                    z = 0.8 * z + 0.2 * xs[t]
-            return total / (4 * 8 * 2)
-
-        value, gradient = jax.jit(jax.value_and_grad(objective))(params)
+        value, gradient = value_and_gradient(params, jnp.asarray(windows))
         losses.append(value)
         assert_close(found.gradient_norms[seed, step], optax.tree.norm(gradient), "closed_form")
         updates, state = rule.update(gradient, state, params)
@@ -101,13 +105,9 @@ def test_training_takes_the_path_of_plain_gradient_descent():
     assert_close(own.scale, scale, "exact")
 
 
-def test_a_seed_does_not_depend_on_the_others():
-    one, two = fit(), fit()
-    assert_close(one.losses, two.losses, "exact")
-    assert not np.allclose(one.losses[0], one.losses[1])
-
-
-@pytest.mark.parametrize("forcing", [FORCING, reconstruct.AdaptiveTeacherForcing(every=3)])
+@pytest.mark.parametrize(
+    "forcing", [FORCING, pytest.param(reconstruct.AdaptiveTeacherForcing(every=3), marks=pytest.mark.slow)]
+)
 def test_a_killed_training_resumes_to_the_same_bits(forcing):
     def run(checkpointer=None):
         return reconstruct.fit(
@@ -144,6 +144,7 @@ def test_strengths_of_each_seed():
         reconstruct.fit(make, spiral(), forcing, seeds=2, steps=4, window=20, key=jr.key(0))
 
 
+@pytest.mark.slow
 def test_adaptive_strength_falls_from_one_in_steps():
     forcing = reconstruct.AdaptiveTeacherForcing(every=2, decay=0.9)
     found = reconstruct.fit(make, spiral(), forcing, seeds=1, steps=6, window=20, key=jr.key(0))
@@ -151,6 +152,7 @@ def test_adaptive_strength_falls_from_one_in_steps():
     assert strengths[0] == strengths[1] and strengths[2] == strengths[3] and strengths[4] < strengths[2] < strengths[0]
 
 
+@pytest.mark.slow
 def test_affine_observation_and_regularisers_are_trained():
     found = fit(
         model=lambda key: nn.DendriticPLRNN(5, 3, key=key),
@@ -187,6 +189,19 @@ def test_lstm_by_its_hidden_state_and_inputs():
     assert fell(found)
     run = found.best.forecast(spiral()[:50], 5, inputs=inputs[50:55], past_inputs=inputs[:50])
     assert run.values.shape == (5, 2) and run.states.shape == (5, 12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [nn.GRU, nn.VanillaRNN, nn.LinearRNN])
+def test_networks_with_inputs_run_without(kind):
+    """Where no external inputs are given, they are zero."""
+
+    def made(key):
+        return nn.small(0.3)(kind, (1, 4, 1), key=key)
+
+    bare, zeros = fit(model=made, steps=3), fit(model=made, steps=3, inputs=np.zeros((300, 1)))
+    assert_close(bare.losses, zeros.losses, "exact")
+    assert_close(bare.best.forecast(spiral(), 4).values, zeros.best.forecast(spiral(), 4).values, "exact")
 
 
 def test_forecasts_take_up_the_series_and_go_on():
@@ -292,7 +307,7 @@ BAD = np.where(np.arange(600).reshape(300, 2) == 77, np.nan, spiral())
         ({"steps_per_chunk": 0}, "steps_per_chunk"),
         ({"model": lambda key: jnp.ones(3)}, "recurrent network"),
         ({"model": lambda key: nn.PLRNN(1, key=key)}, "cannot show 2 columns"),
-        ({"model": lambda key: nn.PLRNN(2, 1, key=key)}, "reads 1 external inputs"),
+        ({"model": lambda key: nn.PLRNN(2, 1, key=key), "inputs": np.ones((300, 2))}, "here 1 columns"),
         ({"inputs": np.ones((5, 1))}, "one row for each row"),
         ({"observation": nn.IdentityObservation(2, 3)}, "has 2 numbers"),
         ({"observation": nn.IdentityObservation(1, 2)}, "shows 1 quantities"),

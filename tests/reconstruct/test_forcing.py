@@ -51,8 +51,7 @@ def by_a_loop(net, starts, signals, strengths, inputs):
     return jnp.stack(orbits, axis=1)
 
 
-@pytest.mark.parametrize("together", [512, 7])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("name", "together"), [("shallow", 512), *((name, 7) for name in NETWORKS)])
 def test_forced_orbits_and_gradients_are_those_of_a_loop(name, together, keys, monkeypatch):
     monkeypatch.setattr(_unroll, "_TOGETHER", together)  # the last piece of steps is then filled up
     net = randomised(NETWORKS[name](keys()))

@@ -22,6 +22,11 @@ class AbstractCellNetwork(AbstractRecurrent):
     output_weights: eqx.AbstractVar[Float[Array, "out hidden"]]
     output_bias: eqx.AbstractVar[Float[Array, " out"] | None]
 
+    @property
+    def in_size(self) -> int:
+        """The number of inputs, where the cell tells it."""
+        return self.cell.input_size
+
     def step(self, state: Any, x: Float[Array, " in"]) -> tuple[Any, Float[Array, " out"]]:
         state = self.cell(x, state)
         output = self.output_weights @ jtu.tree_leaves(state)[0]

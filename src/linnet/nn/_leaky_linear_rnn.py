@@ -46,6 +46,11 @@ class LeakyLinearRNN(AbstractRecurrent):
             raise ValueError(f"LeakyLinearRNN needs a positive dt, got {self.dt}.")
 
     @property
+    def in_size(self) -> int:
+        """The number of inputs."""
+        return self.input_weights.shape[1]
+
+    @property
     def hidden_size(self) -> int:
         """The number of hidden units."""
         return self.recurrent_weights.shape[0]

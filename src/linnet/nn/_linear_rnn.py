@@ -51,6 +51,11 @@ class LinearRNN(AbstractRecurrent):
             )
 
     @property
+    def in_size(self) -> int:
+        """The number of inputs."""
+        return self.input_weights.shape[1]
+
+    @property
     def hidden_size(self) -> int:
         """The number of hidden units."""
         return self.recurrent_weights.shape[0]

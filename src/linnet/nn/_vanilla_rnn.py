@@ -50,6 +50,11 @@ class VanillaRNN(AbstractRecurrent):
         self.activation = activation
 
     @property
+    def in_size(self) -> int:
+        """The number of inputs."""
+        return self.input_weights.shape[1]
+
+    @property
     def hidden_size(self) -> int:
         """The number of hidden units."""
         return self.recurrent_weights.shape[0]

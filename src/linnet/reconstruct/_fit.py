@@ -21,6 +21,7 @@ from ._forcing import AbstractForcing, check_forcing
 from ._regularise import AbstractRegulariser
 from ._series import Windows, check_series, make_windows
 from ._train import CURVES, Model, Progressed, Training, advance, begin
+from ._unroll import input_size
 
 #: Made once, so that a second call finds the compiled program.
 _RADAM = optax.scale_by_radam()
@@ -77,7 +78,8 @@ def fit(
         transform: makes an update of a gradient (of optax, without a learning rate); by default RAdam's.
         regularisers: what is added to the loss.
         observation_weight: of the observation model's penalty.
-        inputs: external inputs, rows beside those of the series; those of a row act on the step to this row.
+        inputs: external inputs, rows beside those of the series; those of a row act on the step to this row. By
+            default zero.
         standardise: whether every column is brought to mean 0 and standard deviation 1.
         columns: names, for messages.
         threshold: the largest divergence in state space of a seed that has not failed; by default half that of
@@ -119,7 +121,10 @@ def fit(
     check_forcing(forcing, one.network, one.observation)
     params, rest = eqx.partition(models, eqx.is_inexact_array)
     dtype = jnp.result_type(*jtu.tree_leaves(params))
-    data = make_windows(series, window, inputs=inputs, standardise=standardise, columns=columns, dtype=dtype)
+    width = input_size(one.network)
+    data = make_windows(
+        series, window, inputs=inputs, in_size=width, standardise=standardise, columns=columns, dtype=dtype
+    )
     _check_sizes(one, data)
     for leaf in jtu.tree_leaves(forcing):
         if leaf.ndim and leaf.shape != (seeds,):
@@ -219,17 +224,11 @@ def _make_models(model: Any, observation: Any, series: list[np.ndarray], keys: A
 
 
 def _check_sizes(model: Model, data: Windows) -> None:
-    columns, given = data.values.shape[1], data.inputs.shape[1]
+    columns = data.values.shape[1]
     if model.observation.out_size != columns:
         raise ValueError(
             f"The observation model shows {model.observation.out_size} quantities, but the series has {columns}"
             " columns."
-        )
-    wanted = getattr(model.network, "in_size", given)
-    if wanted != given:
-        raise ValueError(
-            f"This {type(model.network).__name__} reads {wanted} external inputs, got {given}; give `inputs` beside the"
-            " series, or a network without (in_size=0)."
         )
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from .._cite import cite
 from ..nn import AbstractObservation, AbstractRecurrent, IdentityObservation, ObservedPart
-from ._unroll import forced_orbits, latent_size
+from ._unroll import forced_orbits, input_size, latent_size
 
 
 class AbstractForcing(eqx.Module):
@@ -69,7 +69,7 @@ class AbstractForcing(eqx.Module):
             network: any recurrent network.
             xs: what was observed; the orbit starts where the first observation says.
             observation: what is observed of the vector of all states.
-            inputs: the external inputs of the steps; by default none.
+            inputs: the external inputs of the steps; by default zero.
             memory: what `init` or `adapt` returned; by default `init()`.
 
         Returns:
@@ -80,7 +80,7 @@ class AbstractForcing(eqx.Module):
         signals = jax.lax.stop_gradient(jax.vmap(observation.invert)(xs[1:]))
         memory = self.init() if memory is None else memory
         strengths = self.strengths(num, memory)[:, None] * observation.known()
-        given = jnp.zeros((num, 0), xs.dtype) if inputs is None else inputs
+        given = jnp.zeros((num, input_size(network)), xs.dtype) if inputs is None else inputs
         start = observation.start(xs[0])
         dtype = start.dtype
         orbit, _ = forced_orbits(network, start[None], signals[:, None], strengths.astype(dtype), given[:, None])

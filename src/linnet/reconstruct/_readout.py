@@ -35,7 +35,7 @@ def fit_readout(
         series: (time, column), or a list of such arrays.
         ridge: $\lambda$, of the sum of squares over all points, in units of standardised data.
         washout: how many first points of each series only warm up the reservoir.
-        inputs: external inputs, rows beside those of the series.
+        inputs: external inputs, rows beside those of the series; by default zero.
         standardise: whether every column is brought to mean 0 and standard deviation 1.
         columns: names, for messages.
 
@@ -66,7 +66,15 @@ def fit_readout(
                 f" {len(part)}; give more data or a smaller `washout`."
             )
     dtype = jax.tree_util.tree_leaves(model.init_state())[0].dtype
-    data = make_windows(series, before + 1, inputs=inputs, standardise=standardise, columns=columns, dtype=dtype)
+    data = make_windows(
+        series,
+        before + 1,
+        inputs=inputs,
+        in_size=model.in_size,
+        standardise=standardise,
+        columns=columns,
+        dtype=dtype,
+    )
     if data.values.shape[1] != model.out_size:
         raise ValueError(f"This reservoir reads {model.out_size} columns, the series has {data.values.shape[1]}.")
     given = np.split(np.asarray(data.inputs), np.cumsum(data.lengths)[:-1])

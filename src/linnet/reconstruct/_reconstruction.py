@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._types import PRNGKey
 from ..nn import AbstractObservation, AbstractRecurrent, AbstractReservoir
-from ._unroll import latent_step
+from ._unroll import input_size, latent_step
 
 #: An orbit that is so many standard deviations of the data away has left every bound.
 BOUND = 1e4
@@ -203,7 +203,7 @@ def run_freely(
 
 
 def _inputs(model: AbstractRecurrent, inputs: Any, num: int, dtype: Any) -> Float[Array, "step in"]:
-    size = getattr(model, "in_size", 0 if inputs is None else np.shape(inputs)[-1])
+    size = input_size(model)
     if inputs is None:
         return jnp.zeros((num, size), dtype)
     if np.shape(inputs) != (num, size):

@@ -36,9 +36,9 @@ class Windows(eqx.Module):
 
 
 def make_windows(
-    series: Any, window: int, *, inputs: Any, standardise: bool, columns: Sequence[str], dtype: Any
+    series: Any, window: int, *, inputs: Any, in_size: int, standardise: bool, columns: Sequence[str], dtype: Any
 ) -> Windows:
-    """Checks series and makes them ready.
+    """Checks series and makes them ready; external inputs that are not given are zero.
 
     Raises:
         ValueError: if a series has a gap or a constant column, is too short, or does not fit to the others.
@@ -59,7 +59,7 @@ def make_windows(
     mean, scale = (np.broadcast_to(number, values.shape[1:]) for number in (mean, scale))
     borders = np.cumsum((0, *lengths))
     starts = np.concatenate([np.arange(a, b - window) for a, b in zip(borders[:-1], borders[1:])])
-    given = _check_inputs(inputs, lengths)
+    given = _check_inputs(inputs, in_size, lengths)
     arrays = ((values - mean) / scale, given, mean, scale)
     standard, given, mean, scale = (jnp.asarray(np.asarray(array), dtype) for array in arrays)
     return Windows(standard, given, jnp.asarray(starts, jnp.int32), mean, scale, lengths, window)
@@ -107,15 +107,15 @@ def check_series(series: Any, columns: Sequence[str] = ()) -> list[np.ndarray]:
     return parts
 
 
-def _check_inputs(inputs: Any, lengths: tuple[int, ...]) -> np.ndarray:
+def _check_inputs(inputs: Any, in_size: int, lengths: tuple[int, ...]) -> np.ndarray:
     if inputs is None:
-        return np.zeros((sum(lengths), 0))
+        return np.zeros((sum(lengths), in_size))
     given = [np.asarray(one, float) for one in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
     shapes = [one.shape for one in given]
-    if any(len(shape) != 2 for shape in shapes) or tuple(shape[0] for shape in shapes) != lengths:
+    if shapes != [(length, in_size) for length in lengths]:
         raise ValueError(
-            f"External inputs are (time, input), one row for each row of the series, which have the lengths {lengths};"
-            f" got the shapes {shapes}."
+            f"External inputs have one row for each row of the series, which have the lengths {lengths}, and here"
+            f" {in_size} columns, as many as the network reads; got the shapes {shapes}."
         )
     if not all(np.all(np.isfinite(one)) for one in given):
         raise ValueError("External inputs are finite; interpolate the gaps.")

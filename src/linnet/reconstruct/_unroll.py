@@ -20,6 +20,11 @@ def latent_size(network: AbstractRecurrent) -> int:
     return sum(leaf.size for leaf in jtu.tree_leaves(jax.eval_shape(network.init_state)))
 
 
+def input_size(network: AbstractRecurrent) -> int:
+    """The number of a network's external inputs; 0 where it does not tell."""
+    return getattr(network, "in_size", 0)
+
+
 def latent_step(
     network: AbstractRecurrent, state: Float[Array, " state"], x: Float[Array, " in"]
 ) -> Float[Array, " state"]:
