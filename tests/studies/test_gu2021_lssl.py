@@ -52,6 +52,7 @@ def test_a_small_study_holds():
         ({"longest": 2.0}, "--longest must be above --shortest, got 2.0 and 4.0"),
         ({"misfit": 2.0}, "--misfit must be at least 10"),
         ({"view_steps": (64, 32, 16)}, "--view-steps needs three or more rising"),
+        ({"view_steps": (32, 48, 64)}, "--view-steps needs multiples of its first number"),
         ({"learning_rate": 0.0}, "--learning-rate must be a positive number"),
     ],
 )

@@ -30,6 +30,7 @@ from ._proca2025_kernel import Proca2025Kernel as Proca2025Kernel
 from ._proca2025_recency import Proca2025Recency as Proca2025Recency
 from ._proca2025_stability import Proca2025Stability as Proca2025Stability
 from ._proca2025_transition import Proca2025Transition as Proca2025Transition
+from ._reconstruct import ReconstructConfig as ReconstructConfig, parse_embed as parse_embed
 from ._saxe2014_chaos import Saxe2014Chaos as Saxe2014Chaos
 from ._saxe2014_depth import Saxe2014Depth as Saxe2014Depth
 from ._saxe2014_modes import Saxe2014Modes as Saxe2014Modes

@@ -21,7 +21,7 @@ class Gu2021LSSL:
         misfit: by how much the steps Δ of the controls are too large, and too small.
         records: recorded times.
         seeds: initial weights and orders of the images.
-        view_steps: numbers of steps, rising, in which one unit of time is cut to compare the views.
+        view_steps: numbers of steps, rising, in which one unit of time is cut to compare the views; multiples of the first.
         seed: the seed of everything random.
     """
 
@@ -37,7 +37,7 @@ class Gu2021LSSL:
     misfit: float = 100.0
     records: int = 11
     seeds: int = 2
-    view_steps: tuple[int, ...] = (32, 64, 128, 256)
+    view_steps: tuple[int, ...] = (32, 64, 128, 256, 512, 1024)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -49,3 +49,5 @@ class Gu2021LSSL:
             raise ValueError(f"--misfit must be at least 10, so that the controls are controls, got {self.misfit}.")
         if len(self.view_steps) < 3 or list(self.view_steps) != sorted(set(self.view_steps)):
             raise ValueError(f"--view-steps needs three or more rising numbers, got {self.view_steps}.")
+        if any(num % self.view_steps[0] for num in self.view_steps):
+            raise ValueError(f"--view-steps needs multiples of its first number, got {self.view_steps}.")

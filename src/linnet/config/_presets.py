@@ -33,6 +33,7 @@ from ._proca2025_kernel import Proca2025Kernel
 from ._proca2025_recency import Proca2025Recency
 from ._proca2025_stability import Proca2025Stability
 from ._proca2025_transition import Proca2025Transition
+from ._reconstruct import ReconstructConfig
 from ._saxe2014_chaos import Saxe2014Chaos
 from ._saxe2014_depth import Saxe2014Depth
 from ._saxe2014_modes import Saxe2014Modes
@@ -88,6 +89,7 @@ STUDIES: dict[str, type] = {
 #: The configs of commands that are no studies.
 COMMANDS: dict[str, type] = {
     "learn": LearnConfig,
+    "reconstruct": ReconstructConfig,
     "sequence": SequenceConfig,
     "sequence-text": SequenceConfig,
     "sequence-scoreboard": SequenceConfig,
