@@ -20,6 +20,7 @@ from . import (
     _results,
     _scan,
     _sequence_layers,
+    _systems,
 )
 from ._row import Row
 
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
         _fixed_points,
         _sequence_layers,
         _forcing,
+        _systems,
         _gpu,
     )
 }

@@ -19,6 +19,7 @@ from benchmarks import (
     _scan_memory,
     _scan_modes,
     _sequence_layers,
+    _systems,
     _torch_peers,
 )
 from benchmarks._linnet import as_batch, losses
@@ -182,3 +183,19 @@ def test_fixed_points_of_a_small_network():
     ratio, share = _fixed_points.measure(size, 1)
     assert ratio.value is not None and ratio.value > 0 and "linnet" in ratio.seconds and ratio.target == 10
     assert share.value is not None and 0 < share.value <= 100 and share.unit == "%"
+
+
+def test_orbits_are_those_of_dysts_and_exponents_those_of_the_table():
+    pytest.importorskip("dysts", reason=_systems.MISSING)
+    rows = _systems.measure(batch=2, num=310, rounds=1, trajectories=4, duration=200.0, names=["Lorenz", "Henon"])
+    ratios, (off, seconds), whole = rows[:3], rows[3:5], rows[5]
+    assert [row.target for row in ratios] == [100.0, None, None]
+    assert all(row.value > 0 and "3 periods" in row.note for row in ratios)
+    assert off.value < 0.1 and seconds.value > 0
+    assert "2 of 2 within" in whole.note and "0 escaped" in whole.note
+
+
+def test_another_orbit_is_refused():
+    orbit = np.zeros((400, 3))
+    with pytest.raises(RuntimeError, match="another one than linnet's"):
+        _systems.agree(orbit, orbit + 0.01)
