@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from linnet import learn, nn, reconstruct, systems
+from linnet import nn, reconstruct, store, systems
 from linnet.reconstruct import _judge
 from tests.compilations import count_compilations
 from tests.tolerances import assert_close
@@ -35,26 +35,6 @@ def fell(found):
     """Whether the loss of every seed has fallen, beyond what differs between windows."""
     losses = np.asarray(found.losses)
     return np.all(losses[:, -10:].mean(axis=1) < 0.7 * losses[:, :10].mean(axis=1))
-
-
-class Kept:
-    """A checkpointer in memory, which may stop the run as a kill would."""
-
-    def __init__(self, stop_after=None):
-        self.state, self.index, self.stop_after, self.saves = None, 0, stop_after, 0
-
-    def load(self, template):
-        return None if self.state is None else (self.state, self.index)
-
-    def save(self, state, index):
-        self.state, self.index = jax.tree.map(np.array, state), index
-        self.saves += 1
-        if self.saves == self.stop_after:
-            raise KeyboardInterrupt
-
-
-def test_checkpointer_of_the_test_is_one():
-    assert isinstance(Kept(), learn.Checkpointer)
 
 
 def test_training_takes_the_path_of_plain_gradient_descent():
@@ -108,24 +88,31 @@ def test_training_takes_the_path_of_plain_gradient_descent():
 @pytest.mark.parametrize(
     "forcing", [FORCING, pytest.param(reconstruct.AdaptiveTeacherForcing(every=3), marks=pytest.mark.slow)]
 )
-def test_a_killed_training_resumes_to_the_same_bits(forcing):
-    def run(checkpointer=None):
+def test_a_killed_training_resumes_to_the_same_bits(forcing, tmp_path):
+    folder = store.begin(tmp_path, "x", "ab" * 32, "")
+
+    def run(checkpointer, progress):
         return reconstruct.fit(
             make, spiral(), forcing, seeds=2, steps=11, window=20, batch_size=4, steps_per_chunk=3, key=jr.key(3),
-            checkpointer=checkpointer,
+            checkpointer=checkpointer, progress=progress,
         )  # fmt: skip
 
-    whole, kept, seen = run(Kept()), Kept(stop_after=2), []
+    def kill(done, of):
+        if done == 6:
+            raise KeyboardInterrupt
+
+    seen = []
+    whole = run(None, lambda done, of: seen.append((done, of)))
+    assert seen == [(3, 11), (6, 11), (9, 11), (11, 11)]
     with pytest.raises(KeyboardInterrupt):
-        run(kept)
-    kept.stop_after = None
-    before = kept.saves
-    resumed = run(kept)
-    assert kept.saves - before == 2  # of four chunks two were left
+        run(store.FolderCheckpointer(folder, "fit"), kill)
+    seen.clear()
+    resumed = run(store.FolderCheckpointer(folder, "fit"), lambda done, of: seen.append((done, of)))
+    assert seen == [(9, 11), (11, 11)]
     for a, b in zip(jax.tree.leaves(resumed), jax.tree.leaves(whole), strict=True):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
-    fit(steps=10, steps_per_chunk=4, progress=lambda done, of: seen.append((done, of)))
-    assert seen == [(4, 10), (8, 10), (10, 10)]
+    # A checkpoint of another training is not used.
+    fit(steps=9, steps_per_chunk=3, checkpointer=store.FolderCheckpointer(folder, "fit"))
 
 
 def test_a_second_fit_compiles_nothing():
