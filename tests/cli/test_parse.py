@@ -8,7 +8,21 @@ from linnet.cli import _main, main
 
 
 @pytest.mark.parametrize(
-    "command", ["", "learn", "study", "sequence", "generate", "list", "show", "compare", "cite", "info"]
+    "command",
+    [
+        "",
+        "learn",
+        "study",
+        "sequence",
+        "generate",
+        "reconstruct",
+        "forecast",
+        "list",
+        "show",
+        "compare",
+        "cite",
+        "info",
+    ],
 )
 def test_help(capsys, command):
     assert main([*command.split(), "--help"]) == 0

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from linnet import config
 
-NAMES = ["learn", "sequence", *config.STUDIES]
+NAMES = ["learn", "sequence", "reconstruct", *config.STUDIES]
 
 
 @pytest.mark.parametrize("name", NAMES)

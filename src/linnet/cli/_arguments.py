@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from ..config import LearnConfig, PhaseConfig, SequenceConfig
+from ..config import LearnConfig, PhaseConfig, ReconstructConfig, SequenceConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +40,13 @@ PhaseSettings: Any = _unchecked("PhaseSettings", PhaseConfig, "study", "preset")
 
 def _undecided(name: str, config: Any) -> Any:
     """Settings of which none is given: the preset decides, which depends on the rest of the command."""
+
+    def decided(default: Any) -> bool:
+        # An empty list, a flag that is not set and an empty text say by themselves that nothing was given.
+        return isinstance(default, tuple) or default is False or default == ""
+
     fields = [
-        (
-            f.name,
-            f.type if isinstance(f.default, tuple) else f.type | None,
-            () if isinstance(f.default, tuple) else None,
-        )
+        (f.name, f.type, type(f.default)()) if decided(f.default) else (f.name, f.type | None, None)
         for f in dataclasses.fields(config)
     ]
     return dataclasses.make_dataclass(
@@ -57,6 +58,7 @@ def _undecided(name: str, config: Any) -> Any:
 
 
 SequenceSettings: Any = _undecided("SequenceSettings", SequenceConfig)
+ReconstructSettings: Any = _undecided("ReconstructSettings", ReconstructConfig)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,6 +177,49 @@ class Generate:
     top_k: int | None = None
     seed: int = 0
     out: str = "runs"
+    output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reconstruct:
+    """Turn a time series into a recurrent network with the same long-term behaviour, measure it and take it apart.
+
+    Settings that are not given ("auto") come from the preset and the data.
+
+    Args:
+        file: CSV, Parquet or NPZ; or real data: sunspots, elnino, nino3, ecg, fmri; or a system such as Rossler;
+            without it Lorenz with 5 % noise.
+        settings: what is trained, and how.
+        preset: quick (about half a minute), default (minutes) or paper (hours).
+        out: folder of runs.
+        resume: continue the interrupted run of this very command (a plain repetition does so too).
+        force: repeat a run that was already run.
+    """
+
+    file: Annotated[Positional[str], arg(metavar="[FILE]", help_behavior_hint="")] = ""
+    settings: OmitArgPrefixes[ReconstructSettings] = dataclasses.field(default_factory=ReconstructSettings)  # pyright: ignore[reportInvalidTypeForm]
+    preset: str = "default"
+    out: str = "runs"
+    resume: bool = False
+    force: bool = False
+    output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """Continue the series of a `linnet reconstruct` run beyond its end.
+
+    Args:
+        run: a path, the name of a run folder, or the unique beginning of its name or hash.
+        steps: how many points.
+        out: a CSV file to write.
+        runs: folder of runs.
+    """
+
+    run: Annotated[Positional[str], arg(metavar="RUN", help_behavior_hint="")]
+    steps: int = 100
+    out: str = ""
+    runs: str = "runs"
     output: OmitArgPrefixes[Output] = dataclasses.field(default_factory=Output)
 
 

@@ -18,6 +18,8 @@ COMMANDS = {
     arguments.Phase: ("phase", "_phase"),
     arguments.Sequence: ("sequence", "_sequence"),
     arguments.Generate: ("generate", "_sequence"),
+    arguments.Reconstruct: ("reconstruct", "_reconstruct"),
+    arguments.Forecast: ("forecast", "_reconstruct"),
     arguments.List: ("list", "_runs"),
     arguments.Show: ("show", "_runs"),
     arguments.Compare: ("compare", "_runs"),
@@ -35,7 +37,9 @@ linnet study all --preset quick
 
 linnet phase domine2025-balanced --x balance --y scale
 
-linnet sequence parity --layer delta-net"""
+linnet sequence parity --layer delta-net
+
+linnet reconstruct series.csv --columns x,y,z"""
 
 MISUSE = 2
 INTERRUPTED = 130

@@ -12,6 +12,8 @@ def show_summary(console: Any, summary: dict[str, Any]) -> None:
         show_study(console, summary)
     elif "scalar" in summary:
         show_phase(console, summary)
+    elif "state_space_divergence" in summary:
+        show_reconstruct(console, summary)
     elif "bits_per_byte" in summary:
         show_text(console, summary)
     elif "scores" in summary:
@@ -138,6 +140,41 @@ def show_text(console: Any, summary: dict[str, Any]) -> None:
 def show_generated(console: Any, found: dict[str, Any]) -> None:
     """The results of `linnet generate`: the prompt and what follows it."""
     console.print(found["prompt"] + found["text"], soft_wrap=True)
+
+
+def show_reconstruct(console: Any, summary: dict[str, Any]) -> None:
+    """The results of `linnet reconstruct`."""
+    console.print(summary["answer"])
+    for sentence in (*summary["warnings"], *summary["notes"]):
+        console.print(f"Note: {sentence}")
+    scales = summary["scales"]
+    names = ("state_space_divergence", "power_spectrum_distance", "prediction_error")
+    rows = [[name.replace("_", " "), summary[name], *(scales[scale][name] for scale in scales)] for name in names]
+    table(console, ["", "model", *scales], rows)
+    pairs = zip(summary["lyapunov_exponents"], summary["lyapunov_errors"], strict=True)
+    listed = ", ".join(f"{value:.3g} ± {error:.1g}" for value, error in pairs)
+    console.print(f"Lyapunov exponents {summary['lyapunov_unit']}: {listed or '-'}")
+    rows = [[seed["seed"], seed["training_divergence"], seed["message"]] for seed in summary["seeds"]]
+    table(console, ["seed", "divergence", ""], rows)
+    console.print(f"go on with the series: linnet forecast {shlex.quote(summary['run'])} --steps ...", soft_wrap=True)
+    console.print(f"report: {summary['report']}", soft_wrap=True)
+
+
+def show_forecast(console: Any, found: dict[str, Any]) -> None:
+    """The results of `linnet forecast`."""
+    if found["file"]:
+        console.print(f"{len(found['forecast'])} points in {found['file']}", soft_wrap=True)
+    else:
+        stamps = found["dates"] or found["times"]
+        rows = [[stamp, *row] for stamp, row in zip(stamps, found["forecast"], strict=True)]
+        table(console, [f"time ({found['unit']})" if not found["dates"] else "time", *found["columns"]], rows)
+    if found["message"]:
+        console.print(found["message"])
+    elif found["horizon_steps"] is not None:
+        console.print(
+            f"On the part of the series that was kept back, forecasts were good for {found['horizon_steps']:.3g} steps"
+            " (median)."
+        )
 
 
 _NUMBERS = ("predicted", "measured", "tolerance")

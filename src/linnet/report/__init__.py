@@ -20,6 +20,7 @@ from ._phase import (
     phase_figure as phase_figure,
     write_phase_report as write_phase_report,
 )
+from ._reconstruct import write_reconstruct_report as write_reconstruct_report
 from ._scoreboard import write_scoreboard_report as write_scoreboard_report
 from ._sequence import length_figure as length_figure, write_sequence_report as write_sequence_report
 from ._sequence_text import write_text_report as write_text_report

@@ -4,6 +4,7 @@ from ._compare_runs import compare_runs as compare_runs
 from ._learn import learn as learn
 from ._phase import phase as phase
 from ._phase_plan import whole_axes as whole_axes
+from ._reconstruct import forecast as forecast, reconstruct as reconstruct
 from ._sequence import sequence as sequence
 from ._sequence_scoreboard import scoreboard as scoreboard
 from ._sequence_text import continue_prompt as continue_prompt, sequence_text as sequence_text

@@ -7,6 +7,7 @@ from ._identity import file_digest as file_digest, identity as identity
 from ._index import find_run as find_run, runs as runs
 from ._run import (
     CITATIONS as CITATIONS,
+    CONFIG as CONFIG,
     FAILED as FAILED,
     FINISHED as FINISHED,
     INTERRUPTED as INTERRUPTED,

@@ -78,6 +78,12 @@ from ._sequence_registry import SEQUENCE_TASKS as SEQUENCE_TASKS, sequence_task 
 from ._sequence_task import AbstractSequenceTask as AbstractSequenceTask, AbstractTokenTask as AbstractTokenTask
 from ._sequential_digits import SequentialDigits as SequentialDigits
 from ._series import from_series as from_series
+from ._series_table import (
+    SeriesTable as SeriesTable,
+    check_constant as check_constant,
+    dates_after as dates_after,
+    series_table as series_table,
+)
 from ._setting import AbstractSetting as AbstractSetting
 from ._spectrum import Spectrum as Spectrum, unroll_periods as unroll_periods
 from ._string_puzzles import MissingDuplicateString as MissingDuplicateString, StackManipulation as StackManipulation

@@ -80,7 +80,7 @@ def from_series(
             )
     fractions = as_fractions(split)
     source = open_source(path)
-    chosen, notes = _choose(source, columns, target, time)
+    chosen, notes = choose_columns(source, columns, target, time)
     return read_series(
         source,
         chosen,
@@ -97,9 +97,10 @@ def from_series(
     )
 
 
-def _choose(
+def choose_columns(
     source: AbstractSource, columns: Sequence[str] | None, target: str | Sequence[str] | None, time: str | None
 ) -> tuple[SeriesColumns, tuple[str, ...]]:
+    """The columns that were asked for, with the time if there is one, and notes on what was decided."""
     notes = []
     clock = None
     if time is not None:

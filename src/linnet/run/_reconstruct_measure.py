@@ -1,0 +1,128 @@
+"""What the reconstructions of `linnet reconstruct` are worth on the part of the series that they have not seen."""
+
+from typing import Any
+
+import jax.random as jr
+import numpy as np
+import xarray as xr
+
+from .. import analyse
+from ..config import ReconstructConfig
+from ..reconstruct import Reconstruction
+from ._reconstruct_data import SeriesData
+from ._reconstruct_forecast import best_strength, horizon, prediction_errors
+from ._reconstruct_models import Plan
+from ._reconstruct_train import Measure, Trained, make_measure
+
+METRICS = ("state_space_divergence", "power_spectrum_distance", "prediction_error")
+
+#: A free run is longer than the test part by its first fifth, which is left out.
+_LONGER = 1.25
+
+#: How much of the past is taken up before a free run or a forecast.
+_PAST = 200
+
+#: The longest forecasts that are held against what came.
+_LONGEST = 1000
+
+_SCALES = 0x7363616C
+
+
+def spectrum_width(num: int) -> float:
+    """The width of smoothing of power spectra: 20 bins of long series, as published, less of short ones."""
+    return float(np.clip(num / 125, 1, 20))
+
+
+def free_run(one: Reconstruction, data: SeriesData) -> Any:
+    """A free run from the end of the training part, as long as the test part after its transient."""
+    num = int(round(_LONGER * len(data.test)))
+    return one.free_run(num, start=data.train[-_PAST:])
+
+
+def measure(trained: Trained, plan: Plan, data: SeriesData, config: ReconstructConfig) -> xr.Dataset:
+    """All metrics of all seeds on the test part; infinite of a run that left every bound."""
+    rows: dict[str, list[float]] = {name: [] for name in (*METRICS, "diverged", "valid_points")}
+    for seed in range(plan.seeds):
+        one = trained.reconstruction(seed)
+        found = measure_one(one, plan, data, config)
+        for name, values in rows.items():
+            values.append(found[name])
+    kinds = {"diverged": bool, "valid_points": int}
+    variables = {name: ("seed", np.asarray(values, kinds.get(name, float))) for name, values in rows.items()}
+    return xr.Dataset(variables, {"seed": np.arange(plan.seeds)})
+
+
+def measure_one(one: Reconstruction, plan: Plan, data: SeriesData, config: ReconstructConfig) -> dict[str, float]:
+    """The metrics of one model."""
+    truth = np.asarray(one.standardise(data.test), float)
+    run = free_run(one, data)
+    error, _, _ = prediction_errors(one, data.train[-_PAST:], data.test, plan.ahead, 1.0)
+    diverged = bool(run.diverged)
+    found: dict[str, float] = {"diverged": diverged, "valid_points": int(run.num_valid), "prediction_error": error}
+    if diverged:
+        return {**found, "state_space_divergence": np.inf, "power_spectrum_distance": np.inf}
+    values = np.asarray(one.standardise(run.values), float)[len(run.values) - len(truth) :]
+    options = make_measure(len(truth), plan.columns).options(_key(config))
+    divergence = float(analyse.state_space_divergence(truth, values, **options))
+    distance = float(analyse.power_spectrum_distance(truth, values, sigma=spectrum_width(len(truth))))
+    return {**found, "state_space_divergence": divergence, "power_spectrum_distance": distance}
+
+
+def scales(data: SeriesData, plan: Plan, config: ReconstructConfig) -> xr.Dataset:
+    """The same metrics of the truth against itself and of models that know little."""
+    mean, scale = data.train.mean(axis=0), data.train.std(axis=0)
+    truth, past = (data.test - mean) / scale, (data.train - mean) / scale
+    method: Measure = make_measure(len(truth), plan.columns)
+    options = method.options(_key(config))
+    key = options.pop("key", _key(config))
+    found = analyse.metric_scales(
+        truth, past=past, n=plan.ahead, sigma=spectrum_width(len(truth)), divergence=options, key=key
+    )
+    names = list(found.scales)
+    values = {
+        metric: ("scale", np.asarray([found.scales[name][metric] for name in names], float)) for metric in METRICS
+    }
+    attributes = {"method": method.method, "bins": method.bins, "variance": method.variance}
+    return xr.Dataset(values, {"scale": np.array(names)}, attributes)
+
+
+def forecast_test(one: Reconstruction, plan: Plan, data: SeriesData, exponent: float | None) -> xr.Dataset:
+    """Long forecasts over the test part: for how many steps each is good, and one of them to look at.
+
+    Args:
+        one: the model.
+        plan: its plan.
+        data: the series.
+        exponent: the largest Lyapunov exponent per step, which says how long forecasts can be good at all.
+    """
+    longest = min(_LONGEST, len(data.test) // 2)
+    num = longest if exponent is None else int(np.clip(8 / exponent, min(20, longest), longest))
+    strength = best_strength(one, data.train, plan.ahead)
+    past = data.train[-_PAST:]
+    _, found, starts = prediction_errors(one, past, data.test, num, strength)
+    truth = np.asarray(one.standardise(data.test), float)
+    steps = horizon(found, starts, truth)
+    last_known = np.broadcast_to(truth[starts][:, None], found.shape)
+    persistence = horizon(np.asarray(last_known), starts, truth)
+    errors = np.stack(
+        [(row - truth[start + 1 : start + 1 + num]) ** 2 for row, start in zip(found, starts, strict=True)]
+    )
+    with np.errstate(over="ignore"):
+        rms = np.sqrt(np.median(np.mean(errors, axis=2), axis=0))
+    shown = one.forecast(data.train, num, strength=strength)
+    values = np.asarray(shown.values, float)
+    return xr.Dataset(
+        {
+            "good_steps": ("start", steps),
+            "persistence_steps": ("start", persistence),
+            "error": ("step", rms),
+            "forecast": (("step", "column"), values),
+            "came": (("step", "column"), data.test[:num]),
+        },
+        {"start": starts, "step": np.arange(1, num + 1), "column": np.array(data.names)},
+        {"strength": strength, "diverged": int(bool(shown.diverged))},
+    )
+
+
+def _key(config: ReconstructConfig) -> Any:
+    return jr.fold_in(jr.key(config.seed), _SCALES)
