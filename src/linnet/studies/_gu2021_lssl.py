@@ -194,7 +194,7 @@ def _plot(canvas: Canvas, views: xr.Dataset, trained: xr.Dataset) -> None:
         middle.plot(steps, gap[0] * (steps[0] / steps) ** power, color=GUIDE, linewidth=0.8, linestyle="--")
     middle.set(xscale="log", yscale="log", xlabel="steps", ylabel="gap", title="orders 1 and 2")
     middle.minorticks_off()
-    middle.set_xticks(steps, [str(num) for num in steps])
+    middle.set_xticks(steps[::2], [str(num) for num in steps[::2]])
     middle.set_ylim(top=10 * max(views["end"].values))
     middle.legend(fontsize=8, loc="upper right")
     for variant, colour in zip(trained["variant"].values, COLOURS, strict=False):
@@ -205,5 +205,5 @@ def _plot(canvas: Canvas, views: xr.Dataset, trained: xr.Dataset) -> None:
         if len(curves) > 1:
             right.fill_between(trained["update"], curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.15)
     right.axhline(0.1, color=GUIDE, linewidth=0.8, linestyle="--")
-    right.set(ylim=(0, 1), xlabel="updates", ylabel="accuracy", title="held-out digits")
+    right.set(ylim=(0, 1.25), yticks=(0, 0.5, 1), xlabel="updates", ylabel="accuracy", title="held-out digits")
     right.legend(fontsize=7.5, loc="upper left", ncols=2)

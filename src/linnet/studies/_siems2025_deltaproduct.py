@@ -270,8 +270,9 @@ def _plot(
     for level in (1 / 6, 1 / 3):
         left.axhline(level, color=GUIDE, linewidth=0.8, linestyle="--")
     left.axvline(config.train_length, color=GUIDE, linewidth=0.8, linestyle=":")
-    left.set(xlabel="tokens", ylabel="accuracy", ylim=(0, 1.03), title="products in S3")
-    left.legend(loc="center right", bbox_to_anchor=(1.0, 0.65))
+    left.set(xlabel="tokens", ylabel="accuracy", ylim=(0, 1.32), title="products in S3")
+    left.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    left.legend(loc="upper right", ncols=2)
     circle = np.exp(1j * np.linspace(0, 2 * np.pi, 200))
     right.plot(circle.real, circle.imag, color=GUIDE, linewidth=0.8)
     for turned in (1, -1):
