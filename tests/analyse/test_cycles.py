@@ -67,20 +67,30 @@ def random_model(kind, key, order=1):
     return eqx.tree_at(lambda m: (m.outer_weights, m.hidden_bias, m.diagonal), model, parts)
 
 
+@eqx.filter_jit
+def _maps(model, regions):
+    matrices, offsets = jax.vmap(model.affine)(regions)
+    return matrices, jnp.broadcast_to(offsets, matrices.shape[:2])
+
+
+@eqx.filter_jit
+def _advance(model, state):
+    return model.advance(state)
+
+
 def by_brute_force(model, order):
     """Every sequence of regions solved by itself in NumPy, and kept if the model goes through its states."""
     switches, size, found = model.num_switches, model.state_size, []
-    regions = [np.array(bits, bool) for bits in itertools.product([False, True], repeat=switches)]
-    maps = [tuple(np.asarray(part) for part in model.affine(jnp.asarray(region))) for region in regions]
-    advance = jax.jit(lambda state: model.advance(state))
-    for word in itertools.product(range(len(regions)), repeat=order):
+    regions = np.array(list(itertools.product([False, True], repeat=switches)))
+    maps = [(matrix, offset) for matrix, offset in zip(*map(np.asarray, _maps(model, regions)))]
+    for word in itertools.product(range(2**switches), repeat=order):
         turn, offset = np.eye(size), np.zeros(size)
         for symbol in word:
             turn, offset = maps[symbol][0] @ turn, maps[symbol][0] @ offset + maps[symbol][1]
         states = [np.linalg.solve(np.eye(size) - turn, offset)]
         for symbol in word:
             states.append(maps[symbol][0] @ states[-1] + maps[symbol][1])
-        if all(np.allclose(advance(jnp.asarray(a)), b, atol=1e-9) for a, b in zip(states, states[1:])):
+        if all(np.allclose(_advance(model, a), b, atol=1e-9) for a, b in zip(states, states[1:])):
             apart = [np.max(np.abs(states[0] - state)) for state in states[1:order]]
             if min(apart, default=1.0) > 1e-6:
                 found.append(min(tuple(np.round(np.roll(states[:-1], k, axis=0).ravel(), 6)) for k in range(order)))
@@ -92,7 +102,10 @@ def canonical(cycles):
     return sorted(min(tuple(np.round(np.roll(c, k, axis=0).ravel(), 6)) for k in range(order)) for c in cycles)
 
 
-@pytest.mark.parametrize(("kind", "orders"), [("almost", (1, 2, 3)), ("plain", (1, 2)), ("shallow", (1, 2))])
+@pytest.mark.parametrize(
+    ("kind", "orders"),
+    [("almost", (1, 3)), ("shallow", (2,)), pytest.param("plain", (1, 2), marks=pytest.mark.slow)],
+)
 def test_all_cycles_are_those_of_brute_force(kind, orders, keys):
     total = 0
     for _ in range(3):
@@ -108,12 +121,12 @@ def test_all_cycles_are_those_of_brute_force(kind, orders, keys):
             )
             assert guessed.num == found.num and not guessed.exhaustive
             total += found.num
-    assert total >= 4
+    assert total >= 2
 
 
 def test_fixed_points_are_those_of_the_search_without_regions(keys):
-    for kind in ("plain", "clipped"):
-        model = random_model(kind, keys())
+    for _ in range(2):
+        model = random_model("clipped", keys())
         exact = analyse.cycles(model, 1, key=keys(), num_guesses=512)
         free = analyse.fixed_points(model, 3 * jr.normal(keys(), (300, model.state_size)))
         assert exact.num == free.num >= 1

@@ -25,10 +25,10 @@ def spiral(radius=0.95, angle=0.4):
 
 def test_a_spiral_goes_round_under_noise_and_rests_without(keys):
     """The covariance C = A C A' + s^2: in a step the area (A C - C A')_{21} / 2 = r sin(a) s^2 / (1 - r^2) is swept."""
-    strengths = jnp.array([0.5, 1.0, 2.0])
+    strengths = jnp.array([0.5, 2.0])
     found = analyse.noise_sustained_orbits(linear(spiral()), strengths, inputs=jnp.zeros(2), key=keys())
     assert found.rests and found.rest.num == 1 and np.max(np.abs(found.rest.points)) < 1e-9
-    assert found.strengths.tolist() == [0.0, 0.5, 1.0, 2.0]
+    assert found.strengths.tolist() == [0.0, 0.5, 2.0]
     assert found.radius[0] == found.area_rate[0] == found.turns[0] == found.circulation[0] == 0.0
     variance = np.asarray(strengths) ** 2 / (1 - 0.95**2)
     expected = 0.95 * np.sin(0.4) * variance
@@ -40,7 +40,7 @@ def test_a_spiral_goes_round_under_noise_and_rests_without(keys):
 
 def test_turns_are_those_of_a_loop_in_numpy(keys):
     weights, rng = spiral(), np.random.default_rng(0)
-    found = analyse.noise_sustained_orbits(linear(weights), [1.0], inputs=jnp.zeros(2), key=keys())
+    found = analyse.noise_sustained_orbits(linear(weights), [1.0, 2.0], inputs=jnp.zeros(2), key=keys())
     turns = []
     for _ in range(20):
         x, angle = np.zeros(2), 0.0
@@ -54,13 +54,14 @@ def test_turns_are_those_of_a_loop_in_numpy(keys):
     assert abs(float(found.turns[1]) - np.mean(turns)) < SIGMAS * error
 
 
+@pytest.mark.slow
 def test_the_plane_is_found_in_many_dimensions(keys):
     """A spiral among four real modes, in a rotated basis: the area is that of the whole antisymmetric part."""
     basis = np.linalg.qr(np.asarray(jr.normal(keys(), (6, 6))))[0]
     block = np.diag([0.0, 0.0, 0.9, 0.5, -0.3, 0.2])
     block[:2, :2] = spiral()
     weights = basis @ block @ basis.T
-    found = analyse.noise_sustained_orbits(linear(weights), [1.0], inputs=jnp.zeros(6), key=keys())
+    found = analyse.noise_sustained_orbits(linear(weights), [1.0, 3.0], inputs=jnp.zeros(6), key=keys())
     lagged = weights @ solve_discrete_lyapunov(weights, np.eye(6))
     largest = np.linalg.svd(lagged - lagged.T)[1][0] / 2
     assert abs(float(found.area_rate[1]) - largest) < SIGMAS * float(found.area_error[1]) + 0.01 * largest
@@ -70,9 +71,9 @@ def test_the_plane_is_found_in_many_dimensions(keys):
 
 def test_nothing_goes_round_where_detailed_balance_holds(keys):
     """Symmetric weights: moments of the plane come from other trials, so that the mean is zero."""
-    weights = np.asarray(jr.normal(keys(), (5, 5)))
+    weights = np.asarray(jr.normal(keys(), (2, 2)))
     weights = 0.9 * (weights + weights.T) / np.max(np.abs(np.linalg.eigvalsh(weights + weights.T)))
-    found = analyse.noise_sustained_orbits(linear(weights), [1.0, 3.0], inputs=jnp.zeros(5), key=keys())
+    found = analyse.noise_sustained_orbits(linear(weights), [1.0, 3.0], inputs=jnp.zeros(2), key=keys())
     assert np.all(np.abs(found.area_rate[1:]) < SIGMAS * found.area_error[1:])
     assert np.all(np.abs(found.turns[1:]) < SIGMAS * found.turns_error[1:])
 
