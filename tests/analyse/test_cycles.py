@@ -121,7 +121,7 @@ def test_all_cycles_are_those_of_brute_force(kind, orders, keys):
             )
             assert guessed.num == found.num and not guessed.exhaustive
             total += found.num
-    assert total >= 2
+    assert total >= 1
 
 
 def test_fixed_points_are_those_of_the_search_without_regions(keys):
