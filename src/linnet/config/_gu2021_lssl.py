@@ -21,7 +21,8 @@ class Gu2021LSSL:
         misfit: by how much the steps Δ of the controls are too large, and too small.
         records: recorded times.
         seeds: initial weights and orders of the images.
-        view_steps: numbers of steps, rising, in which one unit of time is cut to compare the views; multiples of the first.
+        view_steps: numbers of steps, rising, in which one unit of time is cut to compare the views; multiples of the
+            first.
         seed: the seed of everything random.
     """
 

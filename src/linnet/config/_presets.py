@@ -19,6 +19,7 @@ from ._first_layer_energy import FirstLayerEnergy
 from ._grazzi2024_eigenvalues import Grazzi2024Eigenvalues
 from ._gu2021_lssl import Gu2021LSSL
 from ._gu2023_hippo import Gu2023Hippo
+from ._hess2023_forcing import Hess2023Forcing
 from ._kleinman2024_critical import Kleinman2024Critical
 from ._kumar2024_grokking import Kumar2024Grokking
 from ._kunin2024_rich import Kunin2024Rich
@@ -75,6 +76,7 @@ STUDIES: dict[str, type] = {
         Grazzi2024Eigenvalues,
         Siems2025DeltaProduct,
         Feng2024Aaren,
+        Hess2023Forcing,
         Advani2020Overtraining,
         TaskStructureGeometry,
         Arora2018Acceleration,

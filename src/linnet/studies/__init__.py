@@ -14,6 +14,7 @@ from ._first_layer_energy import first_layer_energy as first_layer_energy
 from ._grazzi2024_eigenvalues import grazzi2024_eigenvalues as grazzi2024_eigenvalues
 from ._gu2021_lssl import gu2021_lssl as gu2021_lssl
 from ._gu2023_hippo import gu2023_hippo as gu2023_hippo
+from ._hess2023_forcing import hess2023_forcing as hess2023_forcing
 from ._kleinman2024_critical import kleinman2024_critical as kleinman2024_critical
 from ._kumar2024_grokking import kumar2024_grokking as kumar2024_grokking
 from ._kunin2024_rich import kunin2024_rich as kunin2024_rich
