@@ -95,16 +95,17 @@ def test_measures_are_caos_by_loops():
 
 def test_dimension_of_known_attractors(lorenz):
     henon = np.asarray(systems.get("Henon").orbit(4000, transient=100).states[:, 0])
-    assert int(analyse.embedding_dimension(henon, 1)) == 2
-    found = analyse.embedding_dimension(lorenz, 8, theiler=40)
+    assert int(analyse.embedding_dimension(henon, 1, num_references=500)) == 2
+    found = analyse.embedding_dimension(lorenz, 8, theiler=40, max_dimension=6, num_references=600)
     assert int(found) == 3
     assert found.saturated
 
 
 def test_noise_is_told_from_what_is_deterministic(lorenz):
-    noise = analyse.embedding_dimension(RNG.standard_normal(4000), 1)
+    options = {"max_dimension": 4, "num_references": 600}
+    noise = analyse.embedding_dimension(RNG.standard_normal(4000), 1, **options)
     assert np.all(np.abs(np.asarray(noise.determinism) - 1) < 0.1)
-    assert np.abs(np.asarray(analyse.embedding_dimension(lorenz, 8).determinism) - 1).max() > 0.2
+    assert np.abs(np.asarray(analyse.embedding_dimension(lorenz, 8, **options).determinism) - 1).max() > 0.2
 
 
 def test_nothing_compiles_twice(lorenz):

@@ -8,6 +8,7 @@ from jaxtyping import Array
 
 from linnet import analyse, systems
 from linnet.nn import VanillaRNN
+from tests.analyse.unknown_inputs import OfUnknownInputs
 from tests.compilations import count_compilations
 from tests.tolerances import assert_close
 
@@ -128,7 +129,7 @@ SERIES = RNG.standard_normal((30, 2))
         (lambda: analyse.prediction_error(SERIES, SERIES, 3), ["(27, 2)", "(30, 2)"]),
         (lambda: analyse.prediction_error(lambda x: x[:1], SERIES, 1), ["(1,)", "`observation`"]),
         (lambda: analyse.prediction_error(systems.get("Lorenz"), SERIES, 1), ["Flow", "function"]),
-        (lambda: analyse.prediction_error(VanillaRNN((2, 2, 1), key=jr.key(0)), SERIES, 1), ["`inputs`"]),
+        (lambda: analyse.prediction_error(OfUnknownInputs(), SERIES, 1), ["`inputs`"]),
         (
             lambda: analyse.prediction_error(VanillaRNN((2, 5, 1), key=jr.key(0)), SERIES, 1, inputs=jnp.zeros(2)),
             ["VanillaRNN", "5 numbers", "`observation`"],

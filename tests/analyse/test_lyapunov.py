@@ -10,6 +10,7 @@ from scipy.special import lambertw
 from linnet import analyse, systems
 from linnet.nn import AlmostLinearRNN, ShallowPLRNN, VanillaRNN
 from linnet.systems._table import table
+from tests.analyse.unknown_inputs import OfUnknownInputs
 from tests.compilations import count_compilations
 from tests.tolerances import assert_close
 
@@ -212,7 +213,7 @@ def test_a_small_number_counts_as_zero_where_told():
             lambda: analyse.lyapunov_spectrum(systems.get("Henon"), initial=jnp.array([9.0, 9.0]), time=100),
             ["left every bound", "`initial`"],
         ),
-        (lambda: analyse.lyapunov_spectrum(VanillaRNN((2, 5, 1), key=jr.key(0))), ["`inputs`"]),
+        (lambda: analyse.lyapunov_spectrum(OfUnknownInputs()), ["`inputs`"]),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_sentence(call, words):
