@@ -89,6 +89,18 @@ def test_references_of_a_text_are_counted():
     assert abs(found[names[0]] - 1) < 0.2 and found[names[1]] < 0.02 and found[names[2]] < 0.5
 
 
+def test_a_text_learned_by_heart_is_said_to_be():
+    found = {
+        "about": "hgrn",
+        "file": "book.txt",
+        "train_bytes": 9000,
+        "bits_per_byte": 5.0,
+        "references": {"pairs": 4.2},
+    }
+    assert "by heart (0.10 bits a byte there)" in _sequence_text._answer({**found, "loss": [6.0, 0.1]})
+    assert "by heart" not in _sequence_text._answer({**found, "loss": [6.0, 4.0]})
+
+
 @pytest.mark.slow
 def test_bits_are_those_of_a_loop(key):
     settings = tiny("sequence-text", layer="mingru", seeds=2)

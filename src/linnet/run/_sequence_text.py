@@ -32,6 +32,8 @@ Progress = Callable[[str, int, int], None]
 
 KIND, NAME = "sequence-text", "text"
 
+#: A held-out byte that needs so many times the bits of one that was read says that the text was learned by heart.
+BY_HEART = 2.0
 #: Parts of the held-out text that are read side by side.
 STREAMS = 16
 
@@ -275,10 +277,18 @@ def _answer(found: dict[str, Any]) -> str:
     beaten = sum(value > bits for value in references.values())
     said = f"{found['about']} needs {bits:.3f} bits for a held-out byte of {Path(found['file']).name}"
     if beaten == len(references):
-        return f"{said}, fewer than all {beaten} references; the best of them, {best}, needs {references[best]:.3f}."
-    worse = {name: value for name, value in references.items() if value <= bits}
-    least = max(worse, key=worse.__getitem__)
-    return f"{said}; {least} needs {references[least]:.3f}, and {beaten} of {len(references)} references need more."
+        said += f", fewer than all {beaten} references; the best of them, {best}, needs {references[best]:.3f}."
+    else:
+        worse = {name: value for name, value in references.items() if value <= bits}
+        least = max(worse, key=worse.__getitem__)
+        said += f"; {least} needs {references[least]:.3f}, and {beaten} of {len(references)} references need more."
+    seen = found["loss"][-1]
+    if bits > BY_HEART * seen:
+        said += (
+            f" It has learned what it read by heart ({seen:.2f} bits a byte there): take fewer --steps, or more text "
+            f"than {found['train_bytes']:,} bytes."
+        )
+    return said
 
 
 def _slug(name: str) -> str:
