@@ -1,5 +1,6 @@
 """`attend` in every mode against a loop in NumPy, its gradients against finite differences."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -9,6 +10,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from linnet import scan
+from linnet.scan import _policy
 from tests.compilations import count_compilations
 from tests.scan.cases import ATTEND, KEYS, VALUES, attend_loop
 from tests.tolerances import assert_close
@@ -60,6 +62,35 @@ def compare(name, num, chunks=(CHUNK,), modes=None, turns=(True,)):
 @pytest.mark.parametrize("name", ["diagonal", "scalar, two pairs", "undecayed, signed", "product, own keys"])
 def test_chunks_are_the_loop(name):
     compare(name, STEPS, modes=("chunk",))
+
+
+#: More than two groups of chunks, whose last one is filled up.
+LONG = 531
+
+
+@pytest.mark.parametrize("name", ["scalar", "constant", "diagonal", "undecayed, signed", "product, own keys"])
+def test_groups_of_chunks_are_the_loop(name):
+    assert 2 * _policy.CPU_GROUP < LONG
+    compare(name, LONG, modes=("chunk",))
+
+
+@pytest.mark.parametrize("name", ["scalar", "undecayed, signed"])
+def test_gradients_through_groups_of_chunks_are_those_of_the_loop(name):
+    memory, start, resets = problem(name, LONG)
+    parts = (*arrays(memory), jnp.asarray(start))
+
+    def objective(parts, mode):
+        transition, queries, keys, values, start = parts
+        # Signs are no numbers that change: chunks use that their squares are 1.
+        transition = eqx.tree_at(lambda t: t.sign, transition, jax.lax.stop_gradient(transition.sign))
+        outputs, last = scan.attend(
+            transition, queries, keys, values, start, mode=mode, chunk_size=CHUNK, resets=jnp.asarray(resets)
+        )
+        return jnp.sum(jnp.sin(outputs)) + jnp.sum(jnp.cos(last))
+
+    found, expected = (jax.grad(objective)(parts, mode) for mode in ("chunk", "step"))
+    for one, other in zip(jtu.tree_leaves(found), jtu.tree_leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-9 * np.abs(other).max())
 
 
 @pytest.mark.parametrize("name", ["scalar", "product"])

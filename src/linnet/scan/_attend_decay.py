@@ -37,14 +37,12 @@ def chunked_decay(
     """
     num = queries.shape[0]
     rank = 1 if keys.ndim == 2 else keys.shape[1]
-    log, sign = (None, None) if isinstance(transition, Identity) else _logarithms(transition, queries, size)
+    log, flips = (None, None) if isinstance(transition, Identity) else _logarithms(transition, queries, size)
     same = log is not None and transition.invariant and num % size == 0
-    pad = -num % size
-    sign = sign if sign is None or not pad else jnp.concatenate([sign, jnp.ones((pad, *sign.shape[1:]), sign.dtype)])
     chunks = (
         *cut((queries, keys, values), num, size),
         None if log is None or same else cut(log, num, size),
-        None if sign is None or same else sign.reshape(-1, size, *sign.shape[1:]),
+        None if flips is None or same else cut(flips, num, size),
         None if resets is None else segments(cut(resets, num, size)),
     )
 
@@ -54,7 +52,7 @@ def chunked_decay(
         if rank > 1:
             key, value = key.reshape(size * rank, -1), value.reshape(size * rank, -1)
             mask = jnp.repeat(mask, rank, 1)
-        here, signs = (log, sign) if same else decays
+        here, flipped = (log, flips) if same else decays
         if here is None:
             scores = jnp.where(mask, query @ key.T, 0)
             kept = jnp.ones((), query.dtype)
@@ -67,8 +65,9 @@ def chunked_decay(
         total = cumulative(here)
         end = total[-1]
         into, out_of, kept = jnp.exp(total), jnp.exp(end - total), jnp.exp(end)
-        if signs is not None:
-            signs = jnp.cumprod(signs, axis=0)
+        signs = None
+        if flipped is not None:
+            signs = jnp.cumprod(1 + flipped, axis=0)
             into, out_of, kept = into * signs, out_of * signs * signs[-1], kept * signs[-1]
         if segment is not None:
             shape = (-1, *[1] * (total.ndim - 1))
@@ -103,11 +102,12 @@ def chunked_decay(
 
 
 def _logarithms(transition: AbstractTransition, queries: Array, size: int) -> tuple[Array, Array | None]:
-    """Logarithms and signs of all steps, or of those of any chunk where chunks are alike."""
+    """Logarithms, and signs less 1, of all steps, or of those of any chunk where chunks are alike; zeros change nothing
+    in either."""
     log, sign = transition.logarithms()  # pyright: ignore[reportAttributeAccessIssue]
     log = bounded_logarithms(log)
     if transition.invariant:
         num = size if queries.shape[0] % size == 0 else queries.shape[0]
         log = jnp.broadcast_to(log.astype(queries.dtype), (num, *log.shape))
         sign = None if sign is None else jnp.broadcast_to(sign.astype(queries.dtype), (num, *sign.shape))
-    return log, sign
+    return log, None if sign is None else sign - 1

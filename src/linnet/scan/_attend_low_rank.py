@@ -57,12 +57,10 @@ def chunked_low_rank(
         # What a step writes is written after all its corrections.
         blank = ((0, 0), (rank - 1, 0), (0, 0))
         keys, values = jnp.pad(keys[:, None], blank), jnp.pad(values[:, None], blank)
-    pad = -num % size
-    sign = sign if sign is None or not pad else jnp.concatenate([sign, jnp.ones((pad, *sign.shape[1:]), sign.dtype)])
     xs = (
         *cut((queries, transition.erase, transition.write, keys, values), num, size),
         None if log is None else cut(log, num, size),
-        None if sign is None else sign.reshape(-1, size, *sign.shape[1:]),
+        None if sign is None else cut(sign - 1, num, size),  # zeros, with which chunks are filled, flip nothing
         None if resets is None else segments(cut(resets, num, size)),
     )
 
@@ -73,10 +71,10 @@ def chunked_low_rank(
         return part if rank == 1 else jnp.repeat(part, rank, axis)
 
     def before(chunk: tuple) -> tuple[tuple, tuple]:
-        query, erase, write, key, value, log, sign, segment = chunk
+        query, erase, write, key, value, log, flips, segment = chunk
         erase, write, key, value = rows(erase), rows(write), rows(key), rows(value)
         total = jnp.zeros(size, query.dtype) if log is None else cumulative(log)
-        signs = None if sign is None else jnp.cumprod(sign, axis=0)
+        signs = None if flips is None else jnp.cumprod(1 + flips, axis=0)
         # Until where a correction has seen the decays: its own step's, or the step's before.
         seen, seen_signs = total, signs
         if transition.undecayed:
