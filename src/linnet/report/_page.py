@@ -30,6 +30,7 @@ class ReportContent:
         about: one sentence on the data or settings, under the answer.
         facts: the few most important numbers: name and value.
         warnings: what a reader must know before trusting the rest.
+        sections: parts with titles of their own, before the others.
         overlay: figures of theory on simulation.
         difference: figures of their difference.
         tables: tables, and figures that belong to them.
@@ -44,6 +45,7 @@ class ReportContent:
     about: str = ""
     facts: Sequence[tuple[str, str]] = ()
     warnings: Sequence[str] = ()
+    sections: Sequence[tuple[str, Sequence[Table | Figure]]] = ()
     overlay: Sequence[Figure] = ()
     difference: Sequence[Figure] = ()
     tables: Sequence[Table | Figure] = ()
@@ -66,7 +68,8 @@ def write_report(folder: str | os.PathLike, content: ReportContent) -> Path:
     figures = target / "figures"
     shutil.rmtree(figures, ignore_errors=True)  # those of an earlier report of this run
     figures.mkdir(parents=True, exist_ok=True)
-    shown = [item for part in (content.overlay, content.difference, content.tables) for item in part]
+    own = [items for _, items in content.sections]
+    shown = [item for part in (*own, content.overlay, content.difference, content.tables) for item in part]
     for figure in (item for item in shown if isinstance(item, Figure)):
         write_page(figures / f"{figure.name}.svg", standalone(figure))
     return write_page(target / "index.html", report_html(content))
@@ -88,6 +91,7 @@ def report_html(content: ReportContent) -> str:
         pairs = "".join(f"<div><dt>{html.escape(n)}</dt><dd>{html.escape(v)}</dd></div>" for n, v in content.facts)
         parts.append(f'<dl class="facts">{pairs}</dl>')
     sections = (
+        *content.sections,
         ("Theory on simulation", content.overlay),
         ("Their difference", content.difference),
         ("The numbers", content.tables),

@@ -19,6 +19,7 @@ SCALES = {
     "shifted": "the data, shifted",
     "persistence": "persistence",
     "linear": "a linear map",
+    "system": "the system without noise",
 }
 
 
@@ -41,17 +42,15 @@ def facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def metrics_table(summary: Mapping[str, Any]) -> Table:
     """The metrics of the best seed beside their scales."""
-    scales = summary["scales"]
-    rows = []
-    for name, title in METRICS.items():
-        label = f"{title}, {summary['prediction_steps']} steps" if name == "prediction_error" else title
-        rows.append([label, summary[name], *(scales[scale][name] for scale in scales)])
+    rows = [["the model", *(summary[name] for name in METRICS)]]
+    rows += [[SCALES.get(name, name), *(row[metric] for metric in METRICS)] for name, row in summary["scales"].items()]
+    steps = Column(METRICS["prediction_error"], f"{summary['prediction_steps']} steps, variances")
     measure = summary["measure"]
     way = f"{measure['bins']:.0f} bins an axis" if measure["method"] == "bins" else "Gaussian mixtures"
     return Table(
         f"The best seed on the {summary['data']['test_points']} points that were kept back, and what the same"
         f" numbers are for the data themselves and for models that know little (divergence by {way}). Less is better.",
-        ["", "the model", *(SCALES.get(scale, scale) for scale in scales)],
+        ["", *list(METRICS.values())[:2], steps],
         rows,
     )
 

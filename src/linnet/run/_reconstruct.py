@@ -18,7 +18,7 @@ from ._reconstruct_data import SeriesData, read_data
 from ._reconstruct_dissect import exponents, points, symbols
 from ._reconstruct_measure import forecast_test, free_run, measure, scales
 from ._reconstruct_models import RESERVOIRS, Plan, make_forcing, make_network, make_plan
-from ._reconstruct_summary import summarise
+from ._reconstruct_summary import growth, summarise
 from ._reconstruct_train import load, order, train
 from ._session import begin, finite, located, resume_note, session
 
@@ -172,7 +172,7 @@ def _stages(
     progress("taking the best one apart", 0, 0)
     free = store.stage(run, "free-run", lambda: _orbit(one, data))
     orbit = free["state"].values
-    lyapunov = store.stage(run, "exponents", lambda: exponents(one, orbit))
+    lyapunov = store.stage(run, "exponents", lambda: exponents(one, orbit, bool(free.attrs["diverged"])))
     fixed = store.stage(run, "points", lambda: points(one, orbit, config.seed))
     groups = {
         "/data": kept,
@@ -186,10 +186,7 @@ def _stages(
     if isinstance(one.model, nn.AbstractPiecewiseLinear):
         groups["/symbols"] = store.stage(run, "symbols", lambda: symbols(one, orbit) or xr.Dataset())
     progress("forecasts", 0, 0)
-    rate = float(lyapunov["exponent"].values[0]) if lyapunov.sizes["index"] else 0.0
-    groups["/forecast"] = store.stage(
-        run, "forecast", lambda: forecast_test(one, plan, data, rate if rate > 1e-6 else None)
-    )
+    groups["/forecast"] = store.stage(run, "forecast", lambda: forecast_test(one, plan, data, growth(lyapunov)))
     return xr.DataTree.from_dict(groups)
 
 

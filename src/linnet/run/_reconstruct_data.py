@@ -108,8 +108,8 @@ class RealData:
             return self.load()
         except ImportError as error:
             raise InputError(
-                f"{self.title} come with the package {self.package}, which is not installed: pip install"
-                " 'linnet[data]'."
+                f"The data ({self.title.rstrip(',')}) come with the package {self.package}, which is not installed:"
+                " pip install 'linnet[data]'."
             ) from error
 
 
@@ -159,11 +159,11 @@ def _fmri() -> tasks.SeriesTable:
 
 #: Real data by name.
 REAL = {
-    "sunspots": RealData("Yearly sunspot numbers, 1700 to 2008,", "statsmodels", _sunspots),
-    "elnino": RealData("Monthly sea-surface temperatures of the eastern Pacific", "statsmodels", _elnino),
-    "nino3": RealData("Quarterly anomalies of the sea-surface temperature, Niño 3,", "PyWavelets", _nino3),
-    "ecg": RealData("An electrocardiogram of 1024 samples", "PyWavelets", _ecg),
-    "fmri": RealData("The fMRI series of 28 regions of a brain at rest", "nitime", _fmri),
+    "sunspots": RealData("yearly sunspot numbers, 1700 to 2008,", "statsmodels", _sunspots),
+    "elnino": RealData("monthly sea-surface temperatures of the eastern Pacific", "statsmodels", _elnino),
+    "nino3": RealData("quarterly anomalies of the sea-surface temperature, Niño 3,", "PyWavelets", _nino3),
+    "ecg": RealData("an electrocardiogram of 1024 samples", "PyWavelets", _ecg),
+    "fmri": RealData("the fMRI series of 28 regions of a brain at rest", "nitime", _fmri),
 }
 _REAL_NAMES = {name: name for name in REAL} | {"nino3.4": "elnino", "nino34": "elnino", "nino": "elnino"}
 _ENDINGS = {".csv", ".tsv", ".txt", ".parquet", ".pq", ".npz", ".gz"}
@@ -229,12 +229,28 @@ def _from_system(config: ReconstructConfig, name: str) -> SeriesData:
     values = np.asarray(jax.device_get(orbit.states), float)
     if int(orbit.result):
         raise InputError(f"No series of {name} can be made: {orbit.message}")
-    letters = "xyzw" if values.shape[1] <= 4 else ""
-    names = tuple(letters[: values.shape[1]]) or tuple(f"x{place + 1}" for place in range(values.shape[1]))
+    names = _coordinates(values.shape[1])
     about = f"{name} with {100 * config.noise:.3g} % observation noise" if config.noise else name
     table = _chosen(tasks.SeriesTable(values, names, dt, "steps" if is_map else "time units"), config.columns, name)
     digest = f"linnet.systems: {name}"
     return dataclasses.replace(_cut(config, table, about, digest, False, _slug(name)), system=name)
+
+
+def noiseless(data: SeriesData) -> np.ndarray | None:
+    """Another orbit of the system that made the data, without observation noise; `None` where there is none."""
+    if data.system is None or data.embedding is not None:
+        return None
+    system = systems.get(data.system)
+    is_map = isinstance(system, systems.IteratedMap)
+    spacing: dict[str, Any] = {} if is_map else {"dt": data.dt}
+    transient = 5000.0 if is_map else 2.7 * _TRANSIENT_PERIODS * float(system.period)
+    values = np.asarray(system.orbit(len(data.test), **spacing, transient=transient).states, float)
+    names = _coordinates(values.shape[1])
+    return values[:, [names.index(name) for name in data.names]]
+
+
+def _coordinates(num: int) -> tuple[str, ...]:
+    return tuple("xyzw"[:num]) if num <= 4 else tuple(f"x{place + 1}" for place in range(num))
 
 
 def _cut(
@@ -300,7 +316,8 @@ def estimate_embedding(series: np.ndarray) -> tuple[tuple[int, int], str]:
         if 40 * lag > len(series):  # a spike train has its minimum where an embedding would eat the series up
             lag = analyse.embedding_lag(series, method="autocorrelation", max_lag=longest)
             by = "where the autocorrelation falls to 1/e"
-        most = max(2, min(10, len(series) // (12 * lag)))
+        # Each dimension asks for about twice as many points.
+        most = max(2, min(10, len(series) // (12 * lag), int(np.log2(max(len(series) / 25, 1)))))
         found = analyse.embedding_dimension(series, lag, max_dimension=most)
     except ValueError as error:
         raise InputError(f"No delay embedding can be estimated: {error}") from error

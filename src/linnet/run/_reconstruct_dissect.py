@@ -20,14 +20,17 @@ _STARTS = {True: 256, False: 24}
 _MOST_POINTS = 50
 #: Symbols whose transitions are kept, and of which more the entropy is not computed.
 _MOST_SYMBOLS, _MOST_WORDS = 40, 2000
+#: Points of the orbit that are kept with their symbols.
+_SHOWN = 3000
 
 
-def exponents(one: Reconstruction, orbit: np.ndarray) -> xr.Dataset:
+def exponents(one: Reconstruction, orbit: np.ndarray, diverged: bool) -> xr.Dataset:
     """The Lyapunov exponents of a model per step, from a point of its orbit; none where its orbits leave every bound.
 
     Args:
         one: the model.
         orbit: its latent orbit, (time, state).
+        diverged: whether the orbit left every bound.
     """
     size = orbit.shape[1]
     num, trajectories = (min(size, 10), 16) if size <= _LARGE else (_FEW, 8)
@@ -35,8 +38,8 @@ def exponents(one: Reconstruction, orbit: np.ndarray) -> xr.Dataset:
     time = float(np.clip(_COST / (size * (size + width) * (num + 1) * trajectories), _LEAST, _TIME))
     failed = {"reason": "", "dimension": -1.0, "time": 0.0}
     nothing = xr.Dataset({"exponent": ("index", np.zeros(0)), "error": ("index", np.zeros(0))})
-    if not np.all(np.isfinite(orbit)):
-        return nothing.assign_attrs(failed | {"reason": "its free run left every bound"})
+    if diverged or not np.all(np.isfinite(orbit)):
+        return nothing.assign_attrs(failed | {"reason": "the free run of the model left every bound."})
     try:
         found = analyse.lyapunov_spectrum(
             one.model, initial=jnp.asarray(orbit[-1]), num_exponents=num, time=time, trajectories=trajectories
@@ -98,6 +101,7 @@ def symbols(one: Reconstruction, orbit: np.ndarray) -> xr.Dataset | None:
         return None
     found = analyse.symbolic_dynamics(one.model, jnp.asarray(orbit))
     few = min(found.num, _MOST_SYMBOLS)
+    seen = np.asarray([one.observation.observe(jnp.asarray(state)) for state in orbit[:_SHOWN]], float)
     try:
         entropy = found.topological_entropy() if found.num <= _MOST_WORDS else -1.0
     except ValueError:
@@ -106,6 +110,8 @@ def symbols(one: Reconstruction, orbit: np.ndarray) -> xr.Dataset | None:
         {
             "visits": ("symbol", np.asarray(found.visits)[:few]),
             "transitions": (("symbol", "next"), np.asarray(found.transitions)[:few, :few]),
+            "sequence": ("shown", np.asarray(found.symbols)[:_SHOWN] + 1),
+            "seen": (("shown", "column"), seen * np.asarray(one.scale, float) + np.asarray(one.mean, float)),
             "code": ("symbol", np.array(found.labels[:few])),
         },
         {"symbol": np.arange(1, few + 1), "next": np.arange(1, few + 1)},

@@ -9,7 +9,7 @@ import xarray as xr
 from .. import analyse
 from ..config import ReconstructConfig
 from ..reconstruct import Reconstruction
-from ._reconstruct_data import SeriesData
+from ._reconstruct_data import SeriesData, noiseless
 from ._reconstruct_forecast import best_strength, horizon, prediction_errors
 from ._reconstruct_models import Plan
 from ._reconstruct_train import Measure, Trained, make_measure
@@ -62,28 +62,45 @@ def measure_one(one: Reconstruction, plan: Plan, data: SeriesData, config: Recon
     if diverged:
         return {**found, "state_space_divergence": np.inf, "power_spectrum_distance": np.inf}
     values = np.asarray(one.standardise(run.values), float)[len(run.values) - len(truth) :]
-    options = make_measure(len(truth), plan.columns).options(_key(config))
+    options = make_measure(len(data.train), plan.columns).options(_key(config))
     divergence = float(analyse.state_space_divergence(truth, values, **options))
     distance = float(analyse.power_spectrum_distance(truth, values, sigma=spectrum_width(len(truth))))
     return {**found, "state_space_divergence": divergence, "power_spectrum_distance": distance}
 
 
 def scales(data: SeriesData, plan: Plan, config: ReconstructConfig) -> xr.Dataset:
-    """The same metrics of the truth against itself and of models that know little."""
+    """The same metrics of the truth against itself and of models that know little.
+
+    Where the data come from a system of the table, "system" is its own orbit without observation noise: no model can be
+    expected to be nearer than that.
+    """
     mean, scale = data.train.mean(axis=0), data.train.std(axis=0)
     truth, past = (data.test - mean) / scale, (data.train - mean) / scale
-    method: Measure = make_measure(len(truth), plan.columns)
-    options = method.options(_key(config))
-    key = options.pop("key", _key(config))
-    found = analyse.metric_scales(
-        truth, past=past, n=plan.ahead, sigma=spectrum_width(len(truth)), divergence=options, key=key
-    )
-    names = list(found.scales)
-    values = {
-        metric: ("scale", np.asarray([found.scales[name][metric] for name in names], float)) for metric in METRICS
+    method: Measure = make_measure(len(data.train), plan.columns)
+    divergence = method.options(_key(config))
+    key = divergence.pop("key", _key(config))
+    options: dict[str, Any] = {
+        "sigma": spectrum_width(len(truth)),
+        "divergence": divergence,
+        "n": plan.ahead,
+        "key": key,
     }
+    found = {name: dict(row) for name, row in analyse.metric_scales(truth, past=past, **options).scales.items()}
+    # Of as many points as the truth and the model's run: more of them would fill more bins.
+    compared = {"floor": past[-len(truth) :]}
+    orbit = noiseless(data)
+    if orbit is not None:
+        found["system"] = {"prediction_error": np.nan}
+        compared["system"] = (orbit - mean) / scale
+    for name, values in compared.items():
+        distance = analyse.state_space_divergence(truth, values, **method.options(_key(config)))
+        spectra = analyse.power_spectrum_distance(truth, values, sigma=spectrum_width(len(truth)))
+        found[name] |= {"state_space_divergence": float(distance), "power_spectrum_distance": float(spectra)}
+    # A shifted copy has the very same spectrum, but for rounding.
+    found["shifted"]["power_spectrum_distance"] = 0.0
+    rows = {metric: ("scale", np.asarray([row[metric] for row in found.values()], float)) for metric in METRICS}
     attributes = {"method": method.method, "bins": method.bins, "variance": method.variance}
-    return xr.Dataset(values, {"scale": np.array(names)}, attributes)
+    return xr.Dataset(rows, {"scale": np.array(list(found))}, attributes)
 
 
 def forecast_test(one: Reconstruction, plan: Plan, data: SeriesData, exponent: float | None) -> xr.Dataset:

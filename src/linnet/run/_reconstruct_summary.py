@@ -56,7 +56,7 @@ def summarise(plan: Plan, data: SeriesData, tree: xr.DataTree) -> dict[str, Any]
         "fixed_points": _points(tree["fixed_points"].to_dataset(), data),
         "num_fixed_points": int(tree["fixed_points"].attrs["num"]),
         "symbols": _symbols(tree["symbols"].to_dataset()) if "symbols" in tree.children else None,
-        "forecast": _forecast(tree["forecast"].to_dataset(), rates, data),
+        "forecast": _forecast(tree["forecast"].to_dataset(), growth(lyapunov), data),
         "data": {
             "columns": list(data.names),
             "train_points": len(data.train),
@@ -112,6 +112,14 @@ def answer(summary: dict[str, Any]) -> str:
     return "; ".join([*parts, *([last] if last else [])]) + "."
 
 
+def growth(lyapunov: xr.Dataset) -> float | None:
+    """The largest exponent per step, where it is positive beyond its error."""
+    if not lyapunov.sizes["index"]:
+        return None
+    value, error = float(lyapunov["exponent"].values[0]), float(lyapunov["error"].values[0])
+    return value if value > max(2 * error, 1e-6) else None
+
+
 def _seed(found: xr.Dataset, measured: xr.Dataset, seed: int) -> dict[str, Any]:
     code = int(found["verdict"].values[seed])
     return {
@@ -152,13 +160,12 @@ def _symbols(found: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def _forecast(found: xr.Dataset, rates: np.ndarray, data: SeriesData) -> dict[str, Any]:
+def _forecast(found: xr.Dataset, rate: float | None, data: SeriesData) -> dict[str, Any]:
     steps = float(np.median(found["good_steps"].values))
-    chaotic = len(rates) > 0 and rates[0] > 0
     return {
         "good_steps": steps,
         "good_time": steps * data.dt,
-        "lyapunov_times": float(steps * data.dt * rates[0]) if chaotic else None,
+        "lyapunov_times": None if rate is None else steps * rate,
         "quartiles": [float(q) for q in np.quantile(found["good_steps"].values, [0.25, 0.75])],
         "persistence_steps": float(np.median(found["persistence_steps"].values)),
         "longest": int(found.sizes["step"]),

@@ -33,7 +33,8 @@ CHUNKS = 40
 
 _FIT, _PROBE, _CLOUD = 0x666974, 0x70726F, 0x636C6F
 _PROBED = 200
-_DIMENSIONS = 5
+#: In more dimensions or with fewer points than this most bins would be empty.
+_DIMENSIONS, _BINNED = 5, 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +59,10 @@ class Measure:
 
 
 def make_measure(num: int, columns: int) -> Measure:
-    """The measure for series of so many points."""
+    """The measure for a series of so many points in so many dimensions."""
     bins = int(np.clip(round(num**0.37), 4, 30))
-    return Measure("bins" if columns <= _DIMENSIONS else "mixture", bins, 0.1 if columns <= 10 else 1.0)
+    binned = columns <= _DIMENSIONS and num >= _BINNED
+    return Measure("bins" if binned else "mixture", bins, 0.1 if columns <= 10 else 1.0)
 
 
 class Trained(eqx.Module):
@@ -155,7 +157,7 @@ def num_steps(run: store.RunFolder, plan: Plan, data: SeriesData, config: Recons
         times: list[float] = []
         _fit(
             plan,
-            data.train[: plan.window + 50],
+            data.train,
             config,
             _PROBED,
             _PROBED // 4,
