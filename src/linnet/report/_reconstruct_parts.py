@@ -34,8 +34,10 @@ def scales_figure(summary: Mapping[str, Any]) -> Figure:
                 if value is not None:
                     style = "-" if seed["verdict"] == 0 else ":"
                     axes.axvline(max(value, least), color=MODEL, linestyle=style, linewidth=2.2 if best else 0.9)
-            steps = f", {summary['prediction_steps']} steps" if metric == "prediction_error" else ""
-            axes.set(xscale="log", title=f"{title}{steps}", ylim=(len(names) - 0.5, -0.5))
+            # Three titles side by side: those of two words are cut before the second.
+            steps = f"\n{summary['prediction_steps']} steps" if metric == "prediction_error" else ""
+            axes.set_title(title.replace(" ", "\n", 1) if not steps else f"{title},{steps}", fontsize=8.5)
+            axes.set(xscale="log", ylim=(len(names) - 0.5, -0.5))
             quiet_log(axes)
             axes.grid(axis="y", color=GUIDE, alpha=0.25, linewidth=0.6)
         panels[0].set_yticks(range(len(names)), [SCALES.get(name, name) for name in names])
