@@ -118,3 +118,15 @@ def test_settings_of_sequences_are_the_presets_unless_given():
     assert command.task == "parity" and not command.file
     command = parsed("sequence text --held-out 0.2 book.txt --json")
     assert command.file == "book.txt" and command.settings.held_out == 0.2 and command.output.json
+
+
+def test_what_is_given_to_reconstruct_is_kept_and_can_be_typed_again():
+    from linnet.cli import _reconstruct
+
+    words = "reconstruct two.csv --preset quick --columns x,y --interpolate --embed none --noise 0 --seeds 3"
+    command = parsed(words)
+    assert command.file == "two.csv" and command.settings.interpolate and command.settings.noise == 0.0
+    assert command.settings.model is None and command.settings.columns == ("x", "y")
+    given = {"columns": ("x", "y"), "interpolate": True, "embed": "none", "noise": 0.0, "seeds": 3}
+    assert parsed(_reconstruct._typed(command, given).removeprefix("linnet ")) == command
+    assert parsed("forecast RUN --steps 7 --out next.csv").out == "next.csv"

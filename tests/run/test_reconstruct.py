@@ -74,6 +74,25 @@ def test_an_embedding_has_delays_of_each_part_alone(tmp_path):
     assert data.read_data(tiny(embed="none"), path).train.shape == (150, 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "package", "shape", "end", "known"),
+    [
+        ("sunspots", "statsmodels", (309, 1), 2008, (1957 - 1700, 190.2)),  # the largest one on record
+        ("nino-3.4", "statsmodels", (732, 1), 2010 + 11 / 12, None),
+        ("nino3", "pywt", (264, 1), 2015.75, None),
+        ("ecg", "pywt", (1024, 1), 1023, None),
+        ("fmri", "nitime", (250, 28), 249 * 1.89, None),
+    ],
+)
+def test_real_data_come_by_name(name, package, shape, end, known):
+    pytest.importorskip(package)
+    found = data.read_data(tiny(embed="" if name == "fmri" else "none"), name)
+    joined = np.concatenate([found.train, found.test])
+    assert joined.shape == shape and found.end == pytest.approx(end) and np.all(np.isfinite(joined))
+    assert known is None or (np.argmax(joined), joined.max()) == known
+    assert ("Niño 1+2" in " ".join(found.notes)) == (name == "nino-3.4")
+
+
 def test_embeddings_are_estimated_as_the_period_says():
     (dimension, lag), _ = data.estimate_embedding(np.sin(2 * np.pi * np.arange(2000) / 40.0))
     assert 5 <= lag <= 12 and dimension >= 2
@@ -203,6 +222,7 @@ def no_nan(value):
     return not isinstance(value, float) or math.isfinite(value)
 
 
+@pytest.mark.slow
 def test_a_file_becomes_a_model_that_goes_on(tmp_path, capsys):
     """A nonlinear vector autoregression of degree two is the Henon map itself, so all numbers are known."""
     orbit = henon(1200)
@@ -273,6 +293,7 @@ def test_a_killed_training_resumes_to_the_same_bits(tmp_path):
         next((tmp_path / part).glob("*/ckpt/model.eqx")).read_bytes().split(b"\n", 1)[1] for part in ("whole", "killed")
     ]
     assert models[0] == models[1]
+    assert 'id="symbolic-graph"' in open(again["report"]).read() and again["symbols"]["num"] > 0
 
 
 @pytest.mark.slow

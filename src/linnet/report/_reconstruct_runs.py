@@ -16,8 +16,6 @@ DATA, MODEL = COLOURS[0], COLOURS[1]
 #: Columns and points that are drawn.
 _COLUMNS, _TIMES, _POINTS = 4, 1000, 3000
 
-_NICE = np.array([1, 2, 5, 10, 20, 50, 100])
-
 
 def time_figure(data: Any, free: Any, summary: Mapping[str, Any]) -> Figure:
     """A stretch of the data beside a stretch of the model's own run."""
@@ -178,8 +176,9 @@ def quiet_log(axes: Axes) -> None:
         if scale == "log":
             axis.set_minor_formatter(NullFormatter())
             low, high = sorted(axis.get_view_interval())
-            if high < 12 * low:  # not even two powers of ten
-                ticks = [tick for tick in _NICE * 10.0 ** np.floor(np.log10(low)) if low <= tick <= high]
+            if high < 150 * low:
+                steps = (1, 2, 5, 10, 20, 50, 100) if high < 12 * low else (1, 3, 10, 30, 100, 300, 1000)
+                ticks = [tick for tick in np.array(steps) * 10.0 ** np.floor(np.log10(low)) if low <= tick <= high]
                 axis.set_ticks(ticks, [f"{tick:.3g}" for tick in ticks])
             else:
                 axis.set_major_locator(LogLocator(numticks=5))

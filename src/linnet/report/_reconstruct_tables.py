@@ -91,7 +91,7 @@ def points_table(summary: Mapping[str, Any], most: int = 12) -> Table:
             point["distance"],
             "stable" if point["stable"] else f"{point['unstable_dimension']} unstable",
             point["largest_modulus"],
-            point["oscillates"],
+            "yes" if point["oscillates"] else "no",
         ]
         for place, point in enumerate(summary["fixed_points"][:most])
     ]

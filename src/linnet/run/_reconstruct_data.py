@@ -165,7 +165,12 @@ REAL = {
     "ecg": RealData("an electrocardiogram of 1024 samples", "PyWavelets", _ecg),
     "fmri": RealData("the fMRI series of 28 regions of a brain at rest", "nitime", _fmri),
 }
-_REAL_NAMES = {name: name for name in REAL} | {"nino3.4": "elnino", "nino34": "elnino", "nino": "elnino"}
+_REAL_NAMES = {name: name for name in REAL} | {
+    "nino3.4": "elnino",
+    "nino34": "elnino",
+    "nino1+2": "elnino",
+    "nino": "elnino",
+}
 _ENDINGS = {".csv", ".tsv", ".txt", ".parquet", ".pq", ".npz", ".gz"}
 
 

@@ -62,7 +62,7 @@ def make_measure(num: int, columns: int) -> Measure:
     """The measure for a series of so many points in so many dimensions."""
     bins = int(np.clip(round(num**0.37), 4, 30))
     binned = columns <= _DIMENSIONS and num >= _BINNED
-    return Measure("bins" if binned else "mixture", bins, 0.1 if columns <= 10 else 1.0)
+    return Measure("bins" if binned else "mixture", bins, 0.3 if columns <= 10 else 1.0)
 
 
 class Trained(eqx.Module):
