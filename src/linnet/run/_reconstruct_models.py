@@ -138,7 +138,7 @@ def make_plan(config: ReconstructConfig, data: SeriesData) -> Plan:
     forcing = "" if model in RESERVOIRS else _forcing(config)
     strength, interval = config.strength, config.interval
     if forcing == "generalized" and strength is None:
-        # All of 1 - 2^(-1/steps) would undo by itself what the system does to an error; half of it leaves that to learn.
+        # All of 1 - 2^(-1/steps) would undo by itself what the system does to an error: half leaves that to learn.
         strength = float(np.clip((1 - 2 ** (-1 / steps)) / 2, _WEAKEST, _STRONGEST))
     if forcing in ("sparse", "identity") and interval is None:
         interval = int(min(steps, window))

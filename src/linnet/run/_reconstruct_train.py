@@ -245,7 +245,8 @@ def _reservoirs(
 def judge(train: np.ndarray, runs: np.ndarray, verdicts: np.ndarray, config: ReconstructConfig) -> xr.Dataset:
     """How far each seed's free run is from what it was trained on, and which seeds have failed.
 
-    The threshold lies in the middle between the floor (one half of the series against the other) and a Gaussian cloud.
+    The threshold lies in the middle between the floor (one half of the series against the other) and a Gaussian cloud
+    with the covariance of the data, and no lower than half as much again as the floor.
     """
     mean, scale = train.mean(axis=0), train.std(axis=0)
     truth = (train - mean) / scale
@@ -259,7 +260,7 @@ def judge(train: np.ndarray, runs: np.ndarray, verdicts: np.ndarray, config: Rec
     )
     half = len(truth) // 2
     floor, gaussian = distance(truth[half:], truth[:half]), distance(truth, cloud)
-    threshold = floor + 0.5 * (gaussian - floor) if floor < gaussian else gaussian
+    threshold = max(floor + 0.5 * (gaussian - floor), 1.5 * floor)
     left = verdicts == 2
     far = [np.inf if gone else distance(truth, (run - mean) / scale) for run, gone in zip(runs, left, strict=True)]
     codes = np.where((verdicts == 0) & ~(np.asarray(far) <= threshold), 5, verdicts)
