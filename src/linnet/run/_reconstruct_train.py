@@ -246,7 +246,7 @@ def judge(train: np.ndarray, runs: np.ndarray, verdicts: np.ndarray, config: Rec
     """How far each seed's free run is from what it was trained on, and which seeds have failed.
 
     The threshold lies in the middle between the floor (one half of the series against the other) and a Gaussian cloud
-    with the covariance of the data, and no lower than half as much again as the floor.
+    with the covariance of the data, or is half as much again as the floor, but never more than the cloud has.
     """
     mean, scale = train.mean(axis=0), train.std(axis=0)
     truth = (train - mean) / scale
@@ -260,7 +260,7 @@ def judge(train: np.ndarray, runs: np.ndarray, verdicts: np.ndarray, config: Rec
     )
     half = len(truth) // 2
     floor, gaussian = distance(truth[half:], truth[:half]), distance(truth, cloud)
-    threshold = max(floor + 0.5 * (gaussian - floor), 1.5 * floor)
+    threshold = min(max(floor + 0.5 * (gaussian - floor), 1.5 * floor), gaussian)
     left = verdicts == 2
     far = [np.inf if gone else distance(truth, (run - mean) / scale) for run, gone in zip(runs, left, strict=True)]
     codes = np.where((verdicts == 0) & ~(np.asarray(far) <= threshold), 5, verdicts)
