@@ -23,8 +23,11 @@ def time_figure(data: Any, free: Any, summary: Mapping[str, Any]) -> Figure:
     num = _stretch(summary, len(data["test"]))
     times = np.arange(num) * summary["data"]["dt"]
 
+    # Beside a run that left every bound, the data would be a flat line.
+    shared = "none" if summary["diverged"] else "row"
+
     def plot(canvas: Canvas) -> None:
-        grid = canvas.subplots(len(names), 2, sharex=True, sharey="row", squeeze=False)
+        grid = canvas.subplots(len(names), 2, sharex=True, sharey=shared, squeeze=False)
         for row, name in enumerate(names):
             for axes, values, colour in ((grid[row, 0], data["test"], DATA), (grid[row, 1], free["values"], MODEL)):
                 axes.plot(times, values.values[:num, row], color=colour, linewidth=1.0)
