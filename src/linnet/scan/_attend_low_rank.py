@@ -33,8 +33,8 @@ def chunked_low_rank(
 
     $$p_i = (e_i\, e^{G_i})^\top S + \sum_{j < i} (e_i\, e^{G_i - G_j})^\top \bigl(w_j p_j^\top + k_j v_j^\top\bigr),$$
 
-    a unit lower triangular system, $P = (I - L)^{-1} (E S + M V)$. $(I - L)^{-1} E$ and $(I - L)^{-1} M V$ are made for
-    many chunks at once; only the products with $S$ go from chunk to chunk. Then outputs and the next state are those of
+    a unit lower triangular system, $P = (I - L)^{-1} (E S + M V)$. The inverse, $E$ and $M V$ are made for many chunks
+    at once; only what has to do with $S$ goes from chunk to chunk. Then outputs and the next state are those of
     a decayed state to which $w_j p_j^\top + k_j v_j^\top$ is added. In place of $G_i$ stands $G_{i-1}$ where
     corrections read the state before its decay. Where what is new goes where corrections write (`keys` are `None`) both
     products are one.
@@ -123,18 +123,19 @@ def chunked_low_rank(
         read = faded(query, total, alive)
         if one_direction:
             # u = p + v solves u = E S + L u + v.
-            own, new, direct = inverse @ value, None, None
+            own, new, direct = value, None, None
         else:
-            own = inverse @ (products(erase, key_, seen_rows, at_rows, earlier) @ value)
+            own = products(erase, key_, seen_rows, at_rows, earlier) @ value
             new = faded(signed(key_, last_signs), ends, late_rows).T @ value
             direct = products(query, key_, total, at_rows, reach_rows) @ value
         kept = kept[:, None] if kept.ndim == 1 else kept
-        return (kept, inverse @ drive, own, out, new), (read, scores, direct)
+        return (kept, inverse, drive, own, out, new), (read, scores, direct)
 
     def between(state: Array, passing: tuple) -> tuple[Array, tuple[Array, Array]]:
         def advance(state: Array, now: tuple) -> tuple[Array, tuple[Array, Array]]:
-            kept, drive, own, out, new = now
-            left = drive @ state + own
+            kept, inverse, drive, own, out, new = now
+            # Both are large where keys repeat, and their sum is not: it comes before the inverse.
+            left = inverse @ (drive @ state + own)
             after = kept * state + out @ left
             return after if new is None else after + new, (state, left)
 

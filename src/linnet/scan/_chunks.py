@@ -98,7 +98,7 @@ def unit_lower_inverse(lower: Array) -> Array:
     size = 2
     while size < num:
         below = (row // (2 * size) == column // (2 * size)) & (row // size > column // size)
-        inverse = inverse + inverse @ (jnp.where(below, lower, 0) @ inverse)
+        inverse = inverse + (inverse @ jnp.where(below, lower, 0)) @ inverse
         size *= 2
     return inverse
 
