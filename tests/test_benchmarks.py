@@ -185,6 +185,7 @@ def test_fixed_points_of_a_small_network():
     assert share.value is not None and 0 < share.value <= 100 and share.unit == "%"
 
 
+@pytest.mark.slow
 def test_orbits_are_those_of_dysts_and_exponents_those_of_the_table():
     pytest.importorskip("dysts", reason=_systems.MISSING)
     rows = _systems.measure(batch=2, num=310, rounds=1, trajectories=4, duration=200.0, names=["Lorenz", "Henon"])

@@ -85,6 +85,7 @@ def test_timescales_of_a_sum_of_two_processes():
     np.testing.assert_allclose(found.weight, 0.5, atol=0.05)
 
 
+@pytest.mark.slow
 def test_many_units_are_one_program():
     values = np.exp(-LAGS / np.array([1.0, 3.0, 9.0])[:, None])
     found = analyse.fit_autocorrelation(values)

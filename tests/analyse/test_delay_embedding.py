@@ -93,6 +93,7 @@ def test_measures_are_caos_by_loops():
     assert_close(found.determinism, second, "closed_form")
 
 
+@pytest.mark.slow
 def test_dimension_of_known_attractors(lorenz):
     henon = np.asarray(systems.get("Henon").orbit(4000, transient=100).states[:, 0])
     assert int(analyse.embedding_dimension(henon, 1, num_references=500)) == 2

@@ -55,6 +55,7 @@ def maps(num, weight):
     return np.array([[weight(i, j) if j <= i else 0.0 for j in range(num)] for i in range(num)])
 
 
+@pytest.mark.slow
 def test_linear_attention_is_its_ratio_of_normalisers():
     layer, xs = made("linear attention"), np.asarray(inputs(STEPS))
     form = analyse.normalised_form(analyse.dynamical_form(layer, jnp.asarray(xs)))
@@ -69,6 +70,7 @@ def test_linear_attention_is_its_ratio_of_normalisers():
         assert_close(form.transition[:, head], np.repeat(ratio[:, None], size, 1), "exact")
 
 
+@pytest.mark.slow
 def test_softmax_attention_is_its_weights():
     layer, xs = made("softmax attention"), np.asarray(inputs(STEPS))
     form = analyse.dynamical_form(layer, jnp.asarray(xs))
@@ -84,6 +86,7 @@ def test_softmax_attention_is_its_weights():
         assert_close(form.mixing()[head, :, 0, :, 0], scores / scores.sum(1, keepdims=True), "exact")
 
 
+@pytest.mark.slow
 def test_min_gru_is_its_products_of_gates():
     layer, xs = made("mingru"), np.asarray(inputs(STEPS))
     form = analyse.dynamical_form(layer, jnp.asarray(xs))
@@ -106,6 +109,7 @@ def test_lru_is_its_impulse_response():
     assert_close(analyse.effective_eigenvalues(form)[:, 0], np.take_along_axis(powers, order, 1), "exact")
 
 
+@pytest.mark.slow
 def test_delta_net_has_its_householder_eigenvalues():
     layer = nn.DeltaNet(WIDTH, 1, allow_neg_eigval=True, use_beta=False, dtype=jnp.float64, key=jr.key(0))
     form = analyse.dynamical_form(layer, inputs(4))
@@ -116,6 +120,7 @@ def test_delta_net_has_its_householder_eigenvalues():
     np.testing.assert_allclose(np.abs(products), 1, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_state_before_the_sequence_is_the_start():
     layer, xs = made("gla"), inputs(STEPS)
     whole = analyse.dynamical_form(layer, xs)
@@ -125,6 +130,7 @@ def test_a_state_before_the_sequence_is_the_start():
     assert_close(rest.outputs(), whole.outputs()[4:], "exact")
 
 
+@pytest.mark.slow
 def test_softmax_features_converge_to_a_softmax():
     rng = np.random.default_rng(0)
     q, k, v = (jnp.asarray(0.6 * rng.normal(size=(6, 2, size))) for size in (3, 3, 4))
@@ -139,6 +145,7 @@ def test_softmax_features_converge_to_a_softmax():
     assert all(later < earlier for earlier, later in zip(errors, errors[1:])) and errors[-1] < 3e-4, errors
 
 
+@pytest.mark.slow
 def test_forms_are_compared_whatever_their_coordinates():
     form = analyse.dynamical_form(made("delta net"), inputs(STEPS))
     basis = jnp.asarray(np.random.default_rng(0).normal(size=(form.transition.shape[-1],) * 2))

@@ -64,6 +64,7 @@ def test_linear_network_has_one(keys):
     assert found.unstable_dimension[0] == np.sum(moduli > 1) and found.is_stable[0] == (moduli[0] < 1)
 
 
+@pytest.mark.slow
 def test_orthogonal_patterns_of_a_hopfield_network(keys):
     r"""$h \to \tanh(\frac g N \sum_k \xi^k \xi^k \cdot h)$ has $\pm m \xi^k$ with $m = \tanh(g m)$, and 0."""
     size, gain = 16, 1.5
@@ -110,6 +111,7 @@ def _velocity(h, weights, bias):
     return np.tanh(weights @ h + bias) - h
 
 
+@pytest.mark.slow
 def test_tuples_of_states_and_other_dtypes(keys):
     """An LSTM in float32, where x64 is off: float64 is on inside only, and the state is its pair again."""
     with jax.enable_x64(False):
@@ -128,6 +130,7 @@ def test_tuples_of_states_and_other_dtypes(keys):
     np.testing.assert_allclose(flat.points, found.points, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_minimum_that_is_no_zero_is_a_slow_point():
     r"""The ghost of a saddle-node: $x \to x + \epsilon + x^2$ is slowest at 0, and fixed nowhere."""
     gap = 1e-4
@@ -173,6 +176,7 @@ def _linear(t, x, matrix):
     return matrix @ x
 
 
+@pytest.mark.slow
 def test_second_call_compiles_nothing(keys):
     starts = jr.normal(keys(), (20, 8))
     others = starts + 1

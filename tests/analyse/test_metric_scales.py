@@ -42,6 +42,7 @@ def test_errors_are_the_closed_forms(scales):
     assert error["linear"] < error["floor"] < error["gaussian"]  # nearest points have the noise twice
 
 
+@pytest.mark.slow
 def test_floor_of_the_error_is_that_of_nearest_points():
     small = analyse.metric_scales(TRUTH[:200], past=PAST[:300], n=3, key=jr.key(0))
     nearest = [np.argmin(np.linalg.norm(PAST[:297] - x, axis=1)) for x in TRUTH[:197]]
@@ -63,12 +64,14 @@ def test_distances_are_in_order(scales):
     assert_close(table["floor"], float(floor), "exact")
 
 
+@pytest.mark.slow
 def test_without_a_past_halves_are_compared():
     halves = analyse.metric_scales(TRUTH, key=jr.key(1))
     given = analyse.metric_scales(TRUTH[1500:], past=TRUTH[:1500], key=jr.key(1))
     assert halves.to_dict() == given.to_dict()
 
 
+@pytest.mark.slow
 def test_divergence_takes_its_own_arguments():
     options = {"method": "mixture", "variance": 0.5, "num_samples": 300}
     found = analyse.metric_scales(TRUTH, past=PAST, key=jr.key(0), divergence=options)

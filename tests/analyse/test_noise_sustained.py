@@ -78,6 +78,7 @@ def test_nothing_goes_round_where_detailed_balance_holds(keys):
     assert np.all(np.abs(found.turns[1:]) < SIGMAS * found.turns_error[1:])
 
 
+@pytest.mark.slow
 def test_what_goes_round_by_itself_does_not_rest(keys):
     """A limit cycle: tanh units whose linear part is an unstable spiral turn without noise as well."""
     network = nn.VanillaRNN((2, 2, 1), key=keys())
@@ -88,6 +89,7 @@ def test_what_goes_round_by_itself_does_not_rest(keys):
     assert found.radius[0] > 0.1 and found.turns[0] > 0.01 and found.area_rate[0] > 0
 
 
+@pytest.mark.slow
 def test_second_call_compiles_nothing(keys):
     networks = [nn.GRU((1, 4, 1), key=keys()) for _ in range(2)]
     options = {"inputs": jnp.zeros(1), "num_steps": 50, "num_trials": 4}

@@ -14,6 +14,7 @@ def unit(rng, size=SIZE):
     return vector / np.linalg.norm(vector)
 
 
+@pytest.mark.slow
 def test_a_spike_in_the_circular_law_stands_where_it_is():
     rng = np.random.default_rng(0)
     noise, direction = rng.normal(size=(SIZE, SIZE)) / np.sqrt(SIZE), unit(rng)

@@ -55,6 +55,7 @@ def test_henon_from_one_coordinate():
     assert found.standard_error < 0.02
 
 
+@pytest.mark.slow
 def test_lorenz_within_a_tenth():
     """As good as the method is said to be: Rosenstein and others have 0.88 to 0.93 from their best choices."""
     states = systems.get("Lorenz").orbit(12_000, dt=0.02, transient=20.0, rtol=1e-6).states

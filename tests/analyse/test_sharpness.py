@@ -61,6 +61,7 @@ def test_lanczos_survives_few_distinct_and_negative_eigenvalues():
         assert_close(found, max(values), "closed_form")
 
 
+@pytest.mark.slow
 def test_lanczos_approaches_from_below():
     values = np.linspace(0, 1, 400) ** 2
     found = [analyse.largest_eigenvalue(lambda v: jnp.asarray(values) * v, jnp.zeros(400), n) for n in (4, 16, 64)]

@@ -242,6 +242,7 @@ def test_verdicts():
     assert _judge.repeats(spiral(4000, 2 * np.pi / 25)) == 25
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_not_finite_stops_its_seed_only():
     def wild(key):
         net = make(key)

@@ -54,6 +54,7 @@ def test_next_generation_reservoir_finds_the_henon_map():
     assert not bool(forecast.diverged)
 
 
+@pytest.mark.slow
 def test_reservoirs_forecast_lorenz(keys):
     orbit = np.asarray(systems.get("Lorenz").orbit(3000, dt=0.025, transient=20.0).states)
     for model, ridge in (

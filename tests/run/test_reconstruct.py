@@ -117,6 +117,7 @@ def test_every_model_is_stored_and_shows_the_columns(model, key):
     assert ahead.mover(network)(state).shape == state.shape
 
 
+@pytest.mark.slow
 def test_forecasts_from_all_points_are_those_of_the_model(key):
     """Against `Reconstruction.forecast`, which takes up the series and goes on, from a few points."""
     network = nn.AlmostLinearRNN(4, 2, key=key)
