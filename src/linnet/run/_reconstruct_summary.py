@@ -105,10 +105,11 @@ def answer(summary: dict[str, Any]) -> str:
         parts.append(f"its largest Lyapunov exponent is {largest:.3g} ± {error:.1g} {summary['lyapunov_unit']}{truth}")
     ahead = summary["forecast"]
     times = ahead["lyapunov_times"]
-    parts.append(
-        f"its forecasts are good for {ahead['good_steps']:.3g} steps"
-        + (f", {times:.2g} Lyapunov times" if times is not None else "")
-    )
+    if ahead["good_steps"] < 1:
+        parts.append("most of its forecasts are not good for a single step")
+    else:
+        lyapunov = f", {times:.2g} Lyapunov times" if times is not None else ""
+        parts.append(f"its forecasts are good for {ahead['good_steps']:.3g} steps{lyapunov}")
     return "; ".join([*parts, *([last] if last else [])]) + "."
 
 
