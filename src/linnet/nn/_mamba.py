@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float
 from .. import scan
 from .._cite import cite
 from .._types import PRNGKey
+from ..scan._policy import is_accelerated
 from ._inner_size import inner_size
 from ._layer_parts import inverse_softplus, log_uniform, projections
 from ._network import float_dtype
@@ -137,22 +138,20 @@ class Mamba(AbstractSequenceLayer):
     def _scanned(self, parts: tuple, start: Array, mode: str) -> tuple[Array, Array]:
         """What is read of all states, and the last of them."""
         poles = -jnp.exp(self.log_poles)
+        # All states at once are so many that they would wait for memory; those of a few steps stay near.
+        chunked = parts[0].shape[0] > _CHUNK and (mode == "scan" or (mode == "auto" and not is_accelerated()))
+        mode, size = ("scan", None) if chunked else (mode, self.chunk_size)
 
         def some(state: Array, parts: tuple) -> tuple[Array, Array]:
             steps, inputs, write, read, resets = parts
             logs = steps[:, :, None] * poles
             decay = scan.Diagonal(2 * jnp.exp(logs) - 1) if self.allow_neg_eigval else scan.Diagonal(log=logs)
             drives = (steps * inputs)[:, :, None] * write[:, None, :]
-            within = "scan" if chunked else mode
-            size = None if chunked else self.chunk_size
-            states, last = scan.recur(decay, drives, state, mode=within, chunk_size=size, resets=resets)
+            states, last = scan.recur(decay, drives, state, mode=mode, chunk_size=size, resets=resets)
             return last.astype(state.dtype), jnp.einsum("tin,tn->ti", states.astype(inputs.dtype), read)
 
-        num = parts[0].shape[0]
-        # All states at once are so many that they would wait for memory; those of a few steps stay near.
-        chunked = num > _CHUNK and (mode == "scan" or (mode == "auto" and jax.default_backend() == "cpu"))
-        if not chunked:
+        if chunked:
+            last, out = scan.over_chunks(some, start, parts, self.chunk_size or _CHUNK)
+        else:
             last, out = some(start, parts)
-            return out, last
-        last, out = scan.over_chunks(some, start, parts, self.chunk_size or _CHUNK)
         return out, last

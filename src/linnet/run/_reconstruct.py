@@ -184,7 +184,7 @@ def _stages(
         "/fixed_points": fixed,
     }
     if isinstance(one.model, nn.AbstractPiecewiseLinear):
-        groups["/symbols"] = store.stage(run, "symbols", lambda: symbols(one, orbit) or xr.Dataset())
+        groups["/symbols"] = store.stage(run, "symbols", lambda: symbols(one, orbit))
     progress("forecasts", 0, 0)
     groups["/forecast"] = store.stage(run, "forecast", lambda: forecast_test(one, plan, data, growth(lyapunov)))
     return xr.DataTree.from_dict(groups)
@@ -211,7 +211,7 @@ def _orbit(one: Any, data: SeriesData) -> xr.Dataset:
     """The free run that is shown, and a latent orbit of which the model is taken apart."""
     shown = free_run(one, data)
     num = len(data.test)
-    long = one.free_run(int(np.clip(4 * num, 4000, _ORBIT)), start=data.train[-200:])
+    long = free_run(one, data, int(np.clip(4 * num, 4000, _ORBIT)))
     whole = int(long.num_valid)
     states = np.asarray(long.states, float)[:whole]
     states = states[len(states) // 5 :] if len(states) > 10 else np.asarray(long.states, float)[-2:]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -73,8 +74,7 @@ def points(one: Reconstruction, orbit: np.ndarray, seed: int) -> xr.Dataset:
         found = analyse.fixed_points(one.model, starts)
         where, how, complete = found.points, "searches by the Levenberg-Marquardt method", False
     states = jnp.asarray(where, one.mean.dtype)
-    seen = np.asarray([one.observation.observe(state) for state in states], float).reshape(-1, one.mean.shape[0])
-    visited = np.asarray([one.observation.observe(state) for state in jnp.asarray(orbit[:: max(1, len(orbit) // 500)])])
+    seen, visited = _observed(one, states), _observed(one, orbit[:: max(1, len(orbit) // 500)])
     # How far from the nearest point of the orbit, in standard deviations of the data.
     far = np.asarray([np.min(np.linalg.norm(visited - row, axis=1)) for row in seen])
     nearest = np.argsort(far, kind="stable")[:_MOST_POINTS]
@@ -95,13 +95,11 @@ def points(one: Reconstruction, orbit: np.ndarray, seed: int) -> xr.Dataset:
     )
 
 
-def symbols(one: Reconstruction, orbit: np.ndarray) -> xr.Dataset | None:
-    """The regions that an orbit of a piecewise-linear model visits, and their graph; `None` for other models."""
-    if not isinstance(one.model, nn.AbstractPiecewiseLinear):
-        return None
+def symbols(one: Reconstruction, orbit: np.ndarray) -> xr.Dataset:
+    """The regions that an orbit of a piecewise-linear model visits, and their graph."""
     found = analyse.symbolic_dynamics(one.model, jnp.asarray(orbit))
     few = min(found.num, _MOST_SYMBOLS)
-    seen = np.asarray([one.observation.observe(jnp.asarray(state)) for state in orbit[:_SHOWN]], float)
+    seen = _observed(one, orbit[:_SHOWN])
     try:
         entropy = found.topological_entropy() if found.num <= _MOST_WORDS else -1.0
     except ValueError:
@@ -123,6 +121,11 @@ def symbols(one: Reconstruction, orbit: np.ndarray) -> xr.Dataset | None:
             "entropy_rate": float(found.entropy_rate),
         },
     )
+
+
+def _observed(one: Reconstruction, states: Any) -> np.ndarray:
+    """What is observed of many states, in the model's units."""
+    return np.asarray(jax.vmap(one.observation.observe)(jnp.asarray(states)), float)
 
 
 def _leading_is_complex(eigenvalues: np.ndarray) -> Any:

@@ -33,9 +33,9 @@ def spectrum_width(num: int) -> float:
     return float(np.clip(num / 125, 1, 20))
 
 
-def free_run(one: Reconstruction, data: SeriesData) -> Any:
-    """A free run from the end of the training part, as long as the test part after its transient."""
-    num = int(round(_LONGER * len(data.test)))
+def free_run(one: Reconstruction, data: SeriesData, num: int | None = None) -> Any:
+    """A free run from the end of the training part, by default as long as the test part after its transient."""
+    num = int(round(_LONGER * len(data.test))) if num is None else num
     return one.free_run(num, start=data.train[-_PAST:])
 
 

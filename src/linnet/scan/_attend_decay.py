@@ -3,7 +3,18 @@
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from ._chunks import before_or_same, cumulative, cut, decayed_products, in_groups, segments
+from ._chunks import (
+    before_or_same,
+    cumulative,
+    cut,
+    decayed_products,
+    faded,
+    in_groups,
+    kept_of,
+    segments,
+    signed,
+    spread,
+)
 from ._elementwise import decay
 from ._identity import Identity
 from ._numbers import bounded_logarithms
@@ -48,49 +59,22 @@ def chunked_decay(
 
     def before(chunk: tuple) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
         query, key, value, *decays, segment = chunk
-        mask = before_or_same(size, segment)
-        if rank > 1:
-            key, value = key.reshape(size * rank, -1), value.reshape(size * rank, -1)
-            mask = jnp.repeat(mask, rank, 1)
+        key, value = key.reshape(size * rank, -1), value.reshape(size * rank, -1)
         here, flipped = (log, flips) if same else decays
-        if here is None:
-            scores = jnp.where(mask, query @ key.T, 0)
-            kept = jnp.ones((), query.dtype)
-            if segment is not None:
-                query = jnp.where((segment == 0)[:, None], query, 0)
-                late = segment == segment[-1]
-                key = jnp.where((jnp.repeat(late, rank) if rank > 1 else late)[:, None], key, 0)
-                kept = (segment[-1] == 0).astype(query.dtype)
-            return (kept, key.T @ value), (query, scores, value)
-        total = cumulative(here)
-        end = total[-1]
-        into, out_of, kept = jnp.exp(total), jnp.exp(end - total), jnp.exp(end)
-        signs = None
-        if flipped is not None:
-            signs = jnp.cumprod(1 + flipped, axis=0)
-            into, out_of, kept = into * signs, out_of * signs * signs[-1], kept * signs[-1]
-        if segment is not None:
-            shape = (-1, *[1] * (total.ndim - 1))
-            into = jnp.where((segment == 0).reshape(shape), into, 0)
-            out_of = jnp.where((segment == segment[-1]).reshape(shape), out_of, 0)
-            kept = jnp.where(segment[-1] == 0, kept, 0)
-        at_keys, at_column = total, signs
-        if rank > 1:
-            at_keys, out_of = jnp.repeat(total, rank, 0), jnp.repeat(out_of, rank, 0)
-            at_column = None if signs is None else jnp.repeat(signs, rank, 0)
-        into, out_of = (part[:, None] if part.ndim == 1 else part for part in (into, out_of))
-        if signs is not None and total.ndim == 2:
-            # Each key has signs of its own: they go with the factors.
-            scores = decayed_products(query * signs, key * at_column, total, at_keys, mask)
-        else:
-            scores = decayed_products(query, key, total, at_keys, mask)
-            scores = scores if signs is None else scores * signs[:, None] * at_column[None, :]
-        return (kept, (key * out_of).T @ value), (query * into, scores, value)
+        total = None if here is None else cumulative(here)
+        signs = None if flipped is None else jnp.cumprod(1 + flipped, axis=0)
+        alive, late = (None, None) if segment is None else (segment == 0, segment == segment[-1])
+        at_keys = spread(total, rank)
+        query, key = signed(query, signs), signed(key, spread(signs, rank))
+        scores = decayed_products(query, key, total, at_keys, spread(before_or_same(size, segment), rank, 1))
+        out = faded(key, None if total is None else total[-1] - at_keys, spread(late, rank))
+        out = out if signs is None else out * signs[-1]
+        kept = kept_of(total, signs, segment, query.dtype)
+        return (kept, out.T @ value), (faded(query, total, alive), scores, value)
 
     def between(state: Array, passing: tuple[Array, Array]) -> tuple[Array, Array]:
         kept, new = passing
-        kept = kept[:, :, None] if kept.ndim == 2 else kept[:, None, None]
-        states = decay(kept, new, state, "scan", None, False)
+        states = decay(kept if kept.ndim == 3 else kept[:, None, None], new, state, "scan", None, False)
         return states[-1], jnp.concatenate([state[None], states[:-1]])
 
     def after(state: Array, reading: tuple[Array, Array, Array]) -> Array:

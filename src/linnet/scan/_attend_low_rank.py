@@ -9,8 +9,12 @@ from ._chunks import (
     cumulative,
     cut,
     decayed_products,
+    faded,
     in_groups,
+    kept_of,
     segments,
+    signed,
+    spread,
     unit_lower_inverse,
 )
 from ._low_rank import LowRank
@@ -67,69 +71,41 @@ def chunked_low_rank(
     def rows(part: Array) -> Array:
         return part.reshape(size * rank, -1)
 
-    def spread(part: Array, axis: int = 0) -> Array:
-        return part if rank == 1 else jnp.repeat(part, rank, axis)
-
     def before(chunk: tuple) -> tuple[tuple, tuple]:
         query, erase, write, key, value, log, flips, segment = chunk
         erase, write, key, value = rows(erase), rows(write), rows(key), rows(value)
-        total = jnp.zeros(size, query.dtype) if log is None else cumulative(log)
+        total = None if log is None else cumulative(log)
         signs = None if flips is None else jnp.cumprod(1 + flips, axis=0)
         # Until where a correction has seen the decays: its own step's, or the step's before.
         seen, seen_signs = total, signs
         if transition.undecayed:
-            seen = jnp.concatenate([jnp.zeros_like(total[:1]), total[:-1]])
+            seen = None if total is None else jnp.concatenate([jnp.zeros_like(total[:1]), total[:-1]])
             seen_signs = None if signs is None else jnp.concatenate([jnp.ones_like(signs[:1]), signs[:-1]])
-        reach = before_or_same(size, segment)
-        reach_rows = spread(reach, 1)
-        earlier = jnp.tril(jnp.ones((size * rank, size * rank), bool), -1) & spread(reach_rows)
-        alive = None if segment is None else segment == 0
-        late = None if segment is None else segment == segment[-1]
+        reach = spread(before_or_same(size, segment), rank, 1)
+        earlier = jnp.tril(jnp.ones((size * rank, size * rank), bool), -1) & spread(reach, rank)
+        alive, late = (None, None) if segment is None else (segment == 0, spread(segment == segment[-1], rank))
+        at_rows, seen_rows, row_signs = spread(total, rank), spread(seen, rank), spread(signs, rank)
+        ends = None if total is None else total[-1] - at_rows
+        query, erase = signed(query, signs), signed(erase, spread(seen_signs, rank))
+        write, key = signed(write, row_signs), signed(key, row_signs)
 
-        def signed(part: Array, at: Array | None) -> Array:
-            return part if at is None else part * (at[:, None] if at.ndim == 1 else at)
+        def leaving(part: Array) -> Array:
+            """What rows are at the end of the chunk."""
+            found = faded(part, ends, late)
+            return (found if signs is None else found * signs[-1]).T
 
-        def products(left: Array, right: Array, at_left: Array, at_right: Array, mask: Array) -> Array:
-            if log is None:
-                return jnp.where(mask, left @ right.T, 0)
-            return decayed_products(left, right, at_left, at_right, mask)
-
-        def faded(part: Array, at: Array, where: Array | None) -> Array:
-            """Rows times a decay, 0 beyond a reset."""
-            part = part if where is None else jnp.where(where[:, None], part, 0)
-            if log is None:
-                return part
-            factor = jnp.exp(at)
-            return part * (factor[:, None] if at.ndim == 1 else factor)
-
-        at_rows, seen_rows = spread(total), spread(seen)
-        row_signs = None if signs is None else spread(signs)
-        seen_row_signs = None if seen_signs is None else spread(seen_signs)
-        alive_rows = None if alive is None else spread(alive)
-        late_rows = None if late is None else spread(late)
-        erase = signed(erase, seen_row_signs)
-        query = signed(query, signs)
-        write_, key_ = signed(write, row_signs), signed(key, row_signs)
-
-        inverse = unit_lower_inverse(products(erase, write_, seen_rows, at_rows, earlier))
-        drive = faded(erase, seen_rows, alive_rows)
-        ends = total[-1] - at_rows
-        last_signs = None if signs is None else jnp.broadcast_to(signs[-1], (size * rank, *signs.shape[1:]))
-        kept = jnp.exp(total[-1])
-        kept = kept if segment is None else jnp.where(segment[-1] == 0, kept, 0)
-        kept = kept if signs is None else kept * signs[-1]
-        out = faded(signed(write_, last_signs), ends, late_rows).T
-        scores = products(query, write_, total, at_rows, reach_rows)
-        read = faded(query, total, alive)
+        inverse = unit_lower_inverse(decayed_products(erase, write, seen_rows, at_rows, earlier))
+        drive = faded(erase, seen_rows, spread(alive, rank))
+        scores = decayed_products(query, write, total, at_rows, reach)
         if one_direction:
             # u = p + v solves u = E S + L u + v.
             own, new, direct = value, None, None
         else:
-            own = products(erase, key_, seen_rows, at_rows, earlier) @ value
-            new = faded(signed(key_, last_signs), ends, late_rows).T @ value
-            direct = products(query, key_, total, at_rows, reach_rows) @ value
-        kept = kept[:, None] if kept.ndim == 1 else kept
-        return (kept, inverse, drive, own, out, new), (read, scores, direct)
+            own = decayed_products(erase, key, seen_rows, at_rows, earlier) @ value
+            new = leaving(key) @ value
+            direct = decayed_products(query, key, total, at_rows, reach) @ value
+        kept = kept_of(total, signs, segment, query.dtype)
+        return (kept, inverse, drive, own, leaving(write), new), (faded(query, total, alive), scores, direct)
 
     def between(state: Array, passing: tuple) -> tuple[Array, tuple[Array, Array]]:
         def advance(state: Array, now: tuple) -> tuple[Array, tuple[Array, Array]]:

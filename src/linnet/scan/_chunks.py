@@ -31,7 +31,43 @@ def segments(resets: Array) -> Array:
     return jnp.cumsum(resets.astype(jnp.int32), axis=1)
 
 
-def decayed_products(rows: Array, columns: Array, at_rows: Array, at_columns: Array, mask: Array) -> Array:
+def spread(part: Any, rank: int, axis: int = 0) -> Any:
+    """What is the same for the `rank` rows of a step, for each of them."""
+    return part if part is None or rank == 1 else jnp.repeat(part, rank, axis)
+
+
+def signed(part: Array, signs: Array | None) -> Array:
+    """Rows times their signs, one for each or one for each key; `None` for no signs."""
+    return part if signs is None else part * (signs[:, None] if signs.ndim == 1 else signs)
+
+
+def faded(part: Array, at: Array | None, where: Array | None) -> Array:
+    """Rows times decays given by their logarithms (`None` for none), 0 beyond a reset (where `where` is false)."""
+    part = part if where is None else jnp.where(where[:, None], part, 0)
+    if at is None:
+        return part
+    factor = jnp.exp(at)
+    return part * (factor[:, None] if at.ndim == 1 else factor)
+
+
+def kept_of(total: Array | None, signs: Array | None, segment: Array | None, dtype: Any) -> Array:
+    """What a chunk leaves of the state before it: one number, or `"key 1"`.
+
+    Args:
+        total: cumulative logarithms of decays, `None` for none.
+        signs: cumulative signs.
+        segment: how many resets there were so far.
+        dtype: of the result.
+    """
+    kept = jnp.ones((), dtype) if total is None else jnp.exp(total[-1])
+    kept = kept if segment is None else jnp.where(segment[-1] == 0, kept, 0)
+    kept = kept if signs is None else kept * signs[-1]
+    return kept[:, None] if kept.ndim == 1 else kept
+
+
+def decayed_products(
+    rows: Array, columns: Array, at_rows: Array | None, at_columns: Array | None, mask: Array
+) -> Array:
     r"""$\sum_c x_{ic}\, y_{jc}\, e^{G_{ic} - G'_{jc}}$ where the mask is true, else 0.
 
     Exponents are always differences, formed before the exponential: cumulative decays by themselves would overflow.
@@ -42,10 +78,12 @@ def decayed_products(rows: Array, columns: Array, at_rows: Array, at_columns: Ar
     Args:
         rows: $x$, `"row key"`.
         columns: $y$, `"column key"`, the same number for each row.
-        at_rows: $G$, `"row"` or `"row key"`.
+        at_rows: $G$, `"row"` or `"row key"`; `None`, as for the columns, where nothing decays.
         at_columns: $G'$, `"column"` or `"column key"`.
         mask: `"row column"`, true only where the column comes before the row or is its own.
     """
+    if at_rows is None or at_columns is None:
+        return jnp.where(mask, rows @ columns.T, 0)
     if at_rows.ndim == 1:
         exponents = jnp.where(mask, at_rows[:, None] - at_columns[None, :], -jnp.inf)
         return (rows @ columns.T) * jnp.exp(exponents)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -21,14 +22,9 @@ BOUNDED = 30.0
 
 
 def jacobians(reconstruction: reconstruct.Reconstruction, states: np.ndarray) -> np.ndarray:
-    r"""$A + W_1 \mathrm{diag}(1[W_2 z > -h_2]) W_2$ of a shallow PLRNN at states, in NumPy and float64."""
+    """The Jacobians of a piecewise-linear network at states."""
     model: Any = reconstruction.model
-    diagonal, outer, inner, bias = (
-        np.asarray(part, float)
-        for part in (model.diagonal, model.outer_weights, model.inner_weights, model.hidden_bias)
-    )
-    open_units = (states @ inner.T + bias > 0).astype(float)
-    return np.diag(diagonal) + np.einsum("ih,th,hj->tij", outer, open_units, inner)
+    return np.asarray(jax.vmap(model.jacobian)(jnp.asarray(states)), float)
 
 
 def product_growth(parts: np.ndarray, strength: float) -> np.ndarray:
