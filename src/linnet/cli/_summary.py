@@ -165,7 +165,8 @@ def show_forecast(console: Any, found: dict[str, Any]) -> None:
     if found["file"]:
         console.print(f"{len(found['forecast'])} points in {found['file']}", soft_wrap=True)
     else:
-        stamps = found["dates"] or found["times"]
+        # Steps may be small beside the time: with the digits of a table they would all look the same.
+        stamps = found["dates"] or [f"{time:.10g}" for time in found["times"]]
         rows = [[stamp, *row] for stamp, row in zip(stamps, found["forecast"], strict=True)]
         table(console, [f"time ({found['unit']})" if not found["dates"] else "time", *found["columns"]], rows)
     if found["message"]:
