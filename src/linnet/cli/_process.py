@@ -9,12 +9,17 @@ from .._memory import keep_freed_memory
 
 
 def prepare() -> None:
-    """Switches JAX to float64, in which theories are compared. No other part of linnet touches a setting of JAX."""
+    """Switches JAX to float64, in which theories are compared, and to products in full float32 on accelerators.
+
+    No other part of linnet touches a setting of JAX.
+    """
     ask_for_threads()
     keep_freed_memory()
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    if jax.config.jax_default_matmul_precision is None:
+        jax.config.update("jax_default_matmul_precision", "float32")
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from .._loss import AbstractLoss, SquaredError
+from .._precision import unrounded
 from .._trajectory import Trajectory, check_times
 from .._types import PRNGKey, Times
 from ._axes import make_axes
@@ -26,6 +27,7 @@ from ._simulate import chunk_size, coords_of, dims_of
 MEMORY_LIMIT = 2**31
 
 
+@unrounded
 def ensemble(
     make: Callable[..., tuple[Any, Any, Any]],
     ts: Times,

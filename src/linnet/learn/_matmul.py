@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import jax
 from jaxtyping import Array, Float
 
+from .._precision import unrounded
+
 
 @jax.custom_vjp
 def matmul(left: Float[Array, "row inner"], right: Float[Array, "inner column"]) -> Float[Array, "row column"]:
@@ -21,6 +23,7 @@ def _forward(left: Array, right: Array) -> tuple[Array, tuple[Array, Array]]:
     return left @ right, (left, right)
 
 
+@unrounded
 def _backward(kept: tuple[Array, Array], upstream: Array) -> tuple[Array, Array]:
     left, right = kept
     # The barrier keeps the transposition apart: XLA would fold it into the product and lose the fast kernel.

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from .._loss import AbstractLoss, SquaredError
+from .._precision import unrounded
 from .._rule import AbstractRule, GradientFlow
 from .._trajectory import Trajectory, check_times
 from .._types import PRNGKey, Times
@@ -26,6 +27,7 @@ _chunk = eqx.filter_jit(run_chunk)
 WATCHED_CHUNK = 64
 
 
+@unrounded
 def simulate(
     network: Any,
     task: Any,

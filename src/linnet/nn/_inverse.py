@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._precision import unrounded
+
 
 @jax.custom_jvp
 def inverse(matrix: Float[Array, "row column"]) -> Float[Array, "column row"]:
@@ -29,6 +31,7 @@ def inverse(matrix: Float[Array, "row column"]) -> Float[Array, "column row"]:
 
 
 @inverse.defjvp
+@unrounded
 def _inverse_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     found = inverse(primals[0])
     return found, -found @ tangents[0] @ found

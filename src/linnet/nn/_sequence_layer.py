@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import equinox as eqx
 from jaxtyping import Array, Bool, Float
 
+from .._precision import unrounded
 from ._network import AbstractRecurrent
 
 
@@ -14,6 +15,9 @@ class AbstractSequenceLayer(AbstractRecurrent):
 
     The call is the parallel form, for training and for reading a prompt (prefill); `step` is one token with constant
     cost. Both are `forward`, and agree to rounding. A batch is mapped outside, by `jax.vmap`.
+
+    On accelerators, products of float32 are in float32 where `jax_default_matmul_precision` is not set: JAX's own
+    default rounds to about three digits, and the two forms would agree to no more.
 
     A state holds all that a step needs: of the recurrence, of the short convolution, of normalisers. Its arrays are
     real, floating or integer; complex numbers are pairs, the first axis over real and imaginary parts.
@@ -48,11 +52,13 @@ class AbstractSequenceLayer(AbstractRecurrent):
             mode: the mode of the recurrence.
         """
 
+    @unrounded
     def step(self, state: Any, x: Float[Array, " in"]) -> tuple[Any, Float[Array, " out"]]:
         ys, state = self.forward(x[None], state, resets=None, mode="step")
         return state, ys[0]
 
     @eqx.filter_jit
+    @unrounded
     def __call__(
         self, xs: Float[Array, "step in"], state: Any = None, *, resets: Bool[Array, " step"] | None = None
     ) -> tuple[Float[Array, "step out"], Any]:

@@ -9,6 +9,7 @@ import jax.tree_util as jtu
 from jaxtyping import Array, Bool, Float
 
 from .._cite import cite
+from .._precision import unrounded
 from ._attend_decay import chunked_decay
 from ._attend_low_rank import chunked_low_rank
 from ._generic import checkpointed_scan
@@ -20,6 +21,7 @@ from ._watch import seen
 
 
 @cite("katharopoulos2020transformers", "yang2024gated", "yang2024parallelizing")
+@unrounded
 def attend(
     transition: AbstractTransition,
     queries: Float[Array, "step key"],
@@ -124,6 +126,7 @@ def by_use(plain: Any, differentiated: Any, parts: tuple, resets: Array | None) 
 
 
 @by_use.defjvp
+@unrounded
 def _by_use_jvp(plain: Any, differentiated: Any, primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     return jax.jvp(lambda parts: _mapped_first(differentiated(parts, primals[1])), primals[:1], tangents[:1])
 

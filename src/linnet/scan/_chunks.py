@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 from jaxtyping import Array
 
+from .._precision import unrounded
 from ._policy import attend_group
 
 #: Rows of a block in which exponents are subtracted element by element, where each key has its own decay; a power of 2.
@@ -142,6 +143,7 @@ def unit_lower_inverse(lower: Array) -> Array:
 
 
 @unit_lower_inverse.defjvp
+@unrounded
 def _unit_lower_inverse_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     inverse = unit_lower_inverse(*primals)
     return inverse, inverse @ (jnp.tril(tangents[0], -1) @ inverse)

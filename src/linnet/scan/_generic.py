@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 from jaxtyping import Array
 
+from .._precision import unrounded
 from ._transition import AbstractTransition, over_steps
 
 
@@ -80,6 +81,7 @@ def linear_loop(transition: AbstractTransition, drives: Array, start: Array) -> 
 
 
 @linear_loop.defjvp
+@unrounded
 def _linear_loop_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     transition, drives, start = primals
     states = linear_loop(transition, drives, start)

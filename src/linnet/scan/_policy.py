@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import jax
-
+from .._precision import is_accelerated
 from ._identity import Identity
 from ._scalar import Scalar
 from ._transition import MODES as MODES, AbstractTransition
@@ -45,11 +44,6 @@ def check_mode(verb: str, transition: AbstractTransition, mode: str, admitted: t
     raise ValueError(
         f"{name} does not admit the mode {mode!r} in `{verb}`: {reason}. Choose from auto, {', '.join(admitted)}."
     )
-
-
-def is_accelerated() -> bool:
-    """Whether JAX computes on something else than a CPU."""
-    return jax.default_backend() != "cpu"
 
 
 def choose_recur(transition: AbstractTransition, num: int, admitted: tuple[str, ...]) -> str:

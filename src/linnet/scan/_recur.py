@@ -8,6 +8,7 @@ import jax.tree_util as jtu
 from jaxtyping import Array, Bool
 
 from .._cite import cite
+from .._precision import unrounded
 from . import _generic
 from ._elementwise import decay
 from ._identity import Identity
@@ -19,6 +20,7 @@ from ._watch import replaced, seen
 
 
 @cite("blelloch1990prefix", "martin2018parallelizing")
+@unrounded
 def recur(
     transition: AbstractTransition,
     drives: Array,
