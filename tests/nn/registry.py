@@ -48,6 +48,7 @@ NETWORKS = {
     "mlp": lambda key, dtype: nn.MLP(SIZES, key=key, dtype=dtype),
     "mlp without bias": lambda key, dtype: nn.MLP(SIZES, jnp.sin, use_bias=False, key=key, dtype=dtype),
     "vanilla rnn": lambda key, dtype: nn.VanillaRNN(SIZES, key=key, dtype=dtype),
+    "leaky rnn": lambda key, dtype: nn.LeakyRNN(SIZES, longest=4.0, key=key, dtype=dtype),
     "gru": lambda key, dtype: nn.GRU(SIZES, key=key, dtype=dtype),
     "lstm": lambda key, dtype: nn.LSTM(SIZES, use_bias=False, key=key, dtype=dtype),
     "adapted": lambda key, dtype: nn.adapt(eqx.nn.GRUCell(NUM_IN, HIDDEN, dtype=dtype, key=key), NUM_OUT, key=key),

@@ -167,4 +167,6 @@ ANSWERS = {
     "delayed_copy": string(delayed),
     "induction": last(induction),
     "listops": last(lambda tokens, text: listops(text)),
+    "n_parity": last(lambda tokens, text: text[-5:].count("1") % 2),
+    "delayed_match": last(lambda tokens, text: int(text[-5] == text[-1])),
 }

@@ -55,6 +55,7 @@ from ._init_balanced import balanced as balanced, rebalance as rebalance, zero_b
 from ._kimi_delta import KimiDelta as KimiDelta
 from ._layer_registry import LAYERS as LAYERS, layer as layer, layer_name as layer_name
 from ._leaky_linear_rnn import LeakyLinearRNN as LeakyLinearRNN
+from ._leaky_rnn import LeakyRNN as LeakyRNN
 from ._lightnet import LightNet as LightNet
 from ._linear_attention import LinearAttention as LinearAttention
 from ._linear_cnn import LinearCNN as LinearCNN

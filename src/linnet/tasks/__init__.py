@@ -8,6 +8,12 @@ from ._binary_arithmetic import (
     BinaryMultiplication as BinaryMultiplication,
     ComputeSqrt as ComputeSqrt,
 )
+from ._bit_memory import (
+    DelayedMatch as DelayedMatch,
+    NParity as NParity,
+    window_match as window_match,
+    window_parity as window_parity,
+)
 from ._bracket_arithmetic import (
     ModularArithmeticBrackets as ModularArithmeticBrackets,
     SolveEquation as SolveEquation,

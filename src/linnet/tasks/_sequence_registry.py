@@ -6,6 +6,7 @@ from typing import Any
 
 from ._adding import Adding
 from ._binary_arithmetic import BinaryAddition, BinaryMultiplication, ComputeSqrt
+from ._bit_memory import DelayedMatch, NParity
 from ._bracket_arithmetic import ModularArithmeticBrackets, SolveEquation
 from ._copying import DelayedCopy, SelectiveCopy
 from ._counting import CycleNavigation, EvenPairs, Parity, Sum
@@ -60,6 +61,8 @@ SEQUENCE_TASKS: dict[str, Callable[..., AbstractSequenceTask]] = {
     "selective_copy": SelectiveCopy,
     "delayed_copy": DelayedCopy,
     "induction": InductionHeads,
+    "n_parity": NParity,
+    "delayed_match": DelayedMatch,
     "adding": Adding,
     "flip_flop": FlipFlop,
     "listops": ListOps,
