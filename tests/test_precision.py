@@ -15,6 +15,15 @@ from tests.scan.cases import ATTEND
 HIGHEST = (jax.lax.Precision.HIGHEST, jax.lax.Precision.HIGHEST)
 
 
+@pytest.fixture(autouse=True)
+def unset():
+    """Nobody has set a precision, as a command line that was run in this process did."""
+    before = jax.config.jax_default_matmul_precision
+    jax.config.update("jax_default_matmul_precision", None)
+    yield
+    jax.config.update("jax_default_matmul_precision", before)
+
+
 @pytest.fixture
 def accelerated(monkeypatch):
     """linnet believes it is on an accelerator; programs are traced only."""

@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import jax.tree_util as jtu
 import numpy as np
 import optax
 import pytest
@@ -220,6 +221,8 @@ def test_a_run_that_diverges_says_so_and_is_finite():
     assert_close(run.values[-1], run.values[int(run.num_valid) - 1], "exact")
     calm = eqx.tree_at(lambda m: m.model.diagonal, model, jnp.array([0.5, 0.5]))
     assert "within bounds" in calm.free_run(50).message
+    narrow = jtu.tree_map(lambda leaf: leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf, calm)
+    assert narrow.free_run(5).values.dtype == narrow.forecast(np.ones((3, 2)), 5).values.dtype == jnp.float32
 
 
 def test_verdicts():

@@ -91,8 +91,9 @@ class Reconstruction(eqx.Module):
             given = self.starts[place][None]
         else:
             given = self._observed(start)
-        state = self._taken_up(given, _inputs(self.model, None, given.shape[0], self.mean.dtype), jnp.ones(()))
-        return _run(self, state, _inputs(self.model, inputs, num, self.mean.dtype))
+        dtype = self.mean.dtype
+        state = self._taken_up(given, _inputs(self.model, None, given.shape[0], dtype), jnp.ones((), dtype))
+        return _run(self, state, _inputs(self.model, inputs, num, dtype))
 
     def forecast(
         self, series: Any, num: int, *, inputs: Any = None, past_inputs: Any = None, strength: float = 1.0
