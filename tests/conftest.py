@@ -11,10 +11,11 @@ from pathlib import Path
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Tests run thousands of small programs once each: their time is compilation, and each of these halves it. XLA ends the
 # process at a flag that it does not know, so that the second is for the releases it was tried with.
-_FLAGS = ["--xla_backend_optimization_level=0"]
-if importlib.metadata.version("jaxlib").startswith("0.10."):
-    _FLAGS.append("--xla_cpu_use_fusion_emitters=false")
-os.environ.setdefault("XLA_FLAGS", " ".join(_FLAGS))
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0"
+    + " --xla_cpu_use_fusion_emitters=false" * importlib.metadata.version("jaxlib").startswith("0.10."),
+)
 
 # As on the command line: batches of matrices are decomposed by threads that wait for others of the same pool.
 os.environ.setdefault("PJRT_NPROC", str(4 * max(os.cpu_count() or 1, 2)))
