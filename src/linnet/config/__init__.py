@@ -11,6 +11,7 @@ from ._easy_filter import EasyFilter as EasyFilter
 from ._fan2024_regular import Fan2024Regular as Fan2024Regular
 from ._feng2024_aaren import Feng2024Aaren as Feng2024Aaren
 from ._first_layer_energy import FirstLayerEnergy as FirstLayerEnergy
+from ._gilpin2021_chaos import Gilpin2021Chaos as Gilpin2021Chaos
 from ._grazzi2024_eigenvalues import Grazzi2024Eigenvalues as Grazzi2024Eigenvalues
 from ._gu2021_lssl import Gu2021LSSL as Gu2021LSSL
 from ._gu2023_hippo import Gu2023Hippo as Gu2023Hippo

@@ -16,6 +16,7 @@ from ._easy_filter import EasyFilter
 from ._fan2024_regular import Fan2024Regular
 from ._feng2024_aaren import Feng2024Aaren
 from ._first_layer_energy import FirstLayerEnergy
+from ._gilpin2021_chaos import Gilpin2021Chaos
 from ._grazzi2024_eigenvalues import Grazzi2024Eigenvalues
 from ._gu2021_lssl import Gu2021LSSL
 from ._gu2023_hippo import Gu2023Hippo
@@ -77,6 +78,7 @@ STUDIES: dict[str, type] = {
         Siems2025DeltaProduct,
         Feng2024Aaren,
         Hess2023Forcing,
+        Gilpin2021Chaos,
         Advani2020Overtraining,
         TaskStructureGeometry,
         Arora2018Acceleration,

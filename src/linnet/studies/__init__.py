@@ -11,6 +11,7 @@ from ._easy_filter import easy_filter as easy_filter
 from ._fan2024_regular import fan2024_regular as fan2024_regular
 from ._feng2024_aaren import feng2024_aaren as feng2024_aaren
 from ._first_layer_energy import first_layer_energy as first_layer_energy
+from ._gilpin2021_chaos import gilpin2021_chaos as gilpin2021_chaos
 from ._grazzi2024_eigenvalues import grazzi2024_eigenvalues as grazzi2024_eigenvalues
 from ._gu2021_lssl import gu2021_lssl as gu2021_lssl
 from ._gu2023_hippo import gu2023_hippo as gu2023_hippo

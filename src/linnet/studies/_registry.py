@@ -11,6 +11,7 @@ from ._easy_filter import easy_filter
 from ._fan2024_regular import fan2024_regular
 from ._feng2024_aaren import feng2024_aaren
 from ._first_layer_energy import first_layer_energy
+from ._gilpin2021_chaos import gilpin2021_chaos
 from ._grazzi2024_eigenvalues import grazzi2024_eigenvalues
 from ._gu2021_lssl import gu2021_lssl
 from ._gu2023_hippo import gu2023_hippo
@@ -44,6 +45,7 @@ STUDIES: dict[str, Study] = {
     "bordelon2025-integrate": bordelon2025_integrate,
     "domine2025-balanced": domine2025_balanced,
     "hess2023-forcing": hess2023_forcing,
+    "gilpin2021-chaos": gilpin2021_chaos,
     "kleinman2024-critical": kleinman2024_critical,
     "first-layer-energy": first_layer_energy,
     "kumar2024-grokking": kumar2024_grokking,
