@@ -252,6 +252,22 @@ def test_a_small_study_holds():
     assert found.hold, [claim for claim in found.claims if not claim.holds]
 
 
+@pytest.mark.slow
+def test_several_pieces_and_noise_are_scored():
+    settings = {"systems": ("Lorenz", "HyperRossler", "MackeyGlass"), "pieces": 2, "noise": 0.02, "duration": 0.1,
+                "noisy_networks": True, "mlp_steps": 30, "gru_steps": 20, "radii": (0.3,), "leaks": (0.5,)}  # fmt: skip
+    found = studies.STUDIES["gilpin2021-chaos"](config.load("gilpin2021-chaos", "quick", **settings), key=jr.key(1))
+    assert [figure.name for figure in found.figures] == ["invariants", "forecasts", "noise"]
+    for part in ("clean", "noisy"):
+        scores = found.datasets[part]
+        assert dict(scores.sizes) == {"method": 9, "system": 3, "piece": 2}
+        assert np.all((scores["error"] >= 0) & (scores["error"] <= 200))
+    # What noise hides cannot be forecast.
+    one = {"method": "polynomial", "system": "Lorenz"}
+    clean, noisy = (float(found.datasets[part]["valid"].sel(one).mean()) for part in ("clean", "noisy"))
+    assert clean > 1.5 * noisy > 0
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

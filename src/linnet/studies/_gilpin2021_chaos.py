@@ -35,6 +35,10 @@ def gilpin2021_chaos(config: Gilpin2021Chaos, *, key: PRNGKey, progress: Callabl
     other pieces of these orbits. Two of the published methods are run again with the settings of the benchmark's code,
     and show that medians can be compared: its NVAR has monomials of order one, so that it is a linear map of delayed
     points, and of its reservoirs only the leak is chosen.
+
+    Series without noise are the easiest case: polynomials learn many of these flows almost exactly, for as long as is
+    forecast here (Schötz et al. 2026 found simple methods ahead too). In a second set of series methods see noisy
+    points only, and are held against the truth.
     """
     names = tuple(published()) if not config.systems else config.systems
     wrong = [name for name in names if name not in published()]
