@@ -92,34 +92,35 @@ class LeakyRNN(AbstractRecurrent):
     def step(
         self, state: Float[Array, " hidden"], x: Float[Array, " in"]
     ) -> tuple[Float[Array, " hidden"], Float[Array, " out"]]:
-        state = self._advance(self._transition(), state, self._drive(x))
-        return state, self._read(state)
+        state = self._advance(self.transition(), state, self.drive(x))
+        return state, self.read(state)
 
     @eqx.filter_jit
     def __call__(self, xs: Float[Array, "step in"], state: Any = None) -> tuple[Float[Array, "step out"], Any]:
-        transition = self._transition()
+        transition = self.transition()
 
         def advance(state: Array, drive: Array) -> tuple[Array, Array]:
             state = self._advance(transition, state, drive)
             return state, state
 
         # What does not depend on the state is one product over all steps, outside the loop.
-        final, states = jax.lax.scan(advance, self.init_state() if state is None else state, self._drive(xs))
-        return self._read(states), final
+        final, states = jax.lax.scan(advance, self.init_state() if state is None else state, self.drive(xs))
+        return self.read(states), final
 
-    def _transition(self) -> Float[Array, "hidden hidden"]:
-        """Leak and connections as one matrix."""
-        size = self.hidden_size
-        rates = 1 / self.unit_timescales
-        return jnp.where(jnp.eye(size, dtype=bool), 1 - rates[:, None], self.recurrent_weights * rates[:, None])
+    def transition(self) -> Float[Array, "hidden hidden"]:
+        r"""Leak and connections as one matrix: $1 - 1 / \tau_i$ on the diagonal, $W_{ij} / \tau_i$ elsewhere."""
+        rates = 1 / self.unit_timescales[:, None]
+        return jnp.where(jnp.eye(self.hidden_size, dtype=bool), 1 - rates, self.recurrent_weights * rates)
 
-    def _drive(self, x: Float[Array, "*step in"]) -> Float[Array, "*step hidden"]:
+    def drive(self, x: Float[Array, "*step in"]) -> Float[Array, "*step hidden"]:
+        r"""What inputs and biases add to each unit, $(W_x x + b) / \tau$."""
         return (x @ self.input_weights.T + self.hidden_bias) / self.unit_timescales
+
+    def read(self, state: Float[Array, "*step hidden"]) -> Float[Array, "*step out"]:
+        """The output of a state, $W_y h + c$."""
+        return state @ self.output_weights.T + self.output_bias
 
     def _advance(
         self, transition: Float[Array, "hidden hidden"], state: Float[Array, " hidden"], drive: Float[Array, " hidden"]
     ) -> Float[Array, " hidden"]:
         return self.activation(transition @ state + drive)
-
-    def _read(self, state: Float[Array, "*step hidden"]) -> Float[Array, "*step out"]:
-        return state @ self.output_weights.T + self.output_bias
