@@ -16,6 +16,7 @@ from ._grazzi2024_eigenvalues import Grazzi2024Eigenvalues as Grazzi2024Eigenval
 from ._gu2021_lssl import Gu2021LSSL as Gu2021LSSL
 from ._gu2023_hippo import Gu2023Hippo as Gu2023Hippo
 from ._hess2023_forcing import Hess2023Forcing as Hess2023Forcing
+from ._khajehabdollahi2024_timescales import Khajehabdollahi2024Timescales as Khajehabdollahi2024Timescales
 from ._kleinman2024_critical import Kleinman2024Critical as Kleinman2024Critical
 from ._kumar2024_grokking import Kumar2024Grokking as Kumar2024Grokking
 from ._kunin2024_rich import Kunin2024Rich as Kunin2024Rich

@@ -21,6 +21,7 @@ from ._grazzi2024_eigenvalues import Grazzi2024Eigenvalues
 from ._gu2021_lssl import Gu2021LSSL
 from ._gu2023_hippo import Gu2023Hippo
 from ._hess2023_forcing import Hess2023Forcing
+from ._khajehabdollahi2024_timescales import Khajehabdollahi2024Timescales
 from ._kleinman2024_critical import Kleinman2024Critical
 from ._kumar2024_grokking import Kumar2024Grokking
 from ._kunin2024_rich import Kunin2024Rich
@@ -78,6 +79,7 @@ STUDIES: dict[str, type] = {
         Siems2025DeltaProduct,
         Feng2024Aaren,
         Hess2023Forcing,
+        Khajehabdollahi2024Timescales,
         Gilpin2021Chaos,
         Advani2020Overtraining,
         TaskStructureGeometry,

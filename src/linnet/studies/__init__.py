@@ -16,6 +16,7 @@ from ._grazzi2024_eigenvalues import grazzi2024_eigenvalues as grazzi2024_eigenv
 from ._gu2021_lssl import gu2021_lssl as gu2021_lssl
 from ._gu2023_hippo import gu2023_hippo as gu2023_hippo
 from ._hess2023_forcing import hess2023_forcing as hess2023_forcing
+from ._khajehabdollahi2024_timescales import khajehabdollahi2024_timescales as khajehabdollahi2024_timescales
 from ._kleinman2024_critical import kleinman2024_critical as kleinman2024_critical
 from ._kumar2024_grokking import kumar2024_grokking as kumar2024_grokking
 from ._kunin2024_rich import kunin2024_rich as kunin2024_rich

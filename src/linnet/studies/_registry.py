@@ -16,6 +16,7 @@ from ._grazzi2024_eigenvalues import grazzi2024_eigenvalues
 from ._gu2021_lssl import gu2021_lssl
 from ._gu2023_hippo import gu2023_hippo
 from ._hess2023_forcing import hess2023_forcing
+from ._khajehabdollahi2024_timescales import khajehabdollahi2024_timescales
 from ._kleinman2024_critical import kleinman2024_critical
 from ._kumar2024_grokking import kumar2024_grokking
 from ._kunin2024_rich import kunin2024_rich
@@ -45,6 +46,7 @@ STUDIES: dict[str, Study] = {
     "bordelon2025-integrate": bordelon2025_integrate,
     "domine2025-balanced": domine2025_balanced,
     "hess2023-forcing": hess2023_forcing,
+    "khajehabdollahi2024-timescales": khajehabdollahi2024_timescales,
     "gilpin2021-chaos": gilpin2021_chaos,
     "kleinman2024-critical": kleinman2024_critical,
     "first-layer-energy": first_layer_energy,
