@@ -113,7 +113,9 @@ def test_a_chain_echoes_as_long_as_it_is_though_no_unit_remembers():
     slow = by_hand(np.eye(7, k=-1), np.full(7, 3.0))
     bare = probes.without_own_memory(slow)
     np.testing.assert_array_equal(bare.unit_timescales, np.ones(7))
-    np.testing.assert_allclose(probes.echo(bare, lags=12, key=jr.key(0)), [1.0] * 7 + [0.0] * 5, atol=1e-12)
+    fading = [3.0**-t for t in range(7)] + [0.0] * 5
+    np.testing.assert_allclose(probes.echo(bare, lags=12, key=jr.key(0)), fading, atol=1e-12)
+    assert_close(bare.transition(), slow.transition() - 2 / 3 * jnp.eye(7), "exact")
     white = probes.activity_timescale(chain, drawn=False, streams=8, steps=4000, max_lag=20, key=jr.key(1))
     assert white < 0.5, "Delayed white noise is white."
 

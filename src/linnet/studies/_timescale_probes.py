@@ -96,5 +96,15 @@ def accuracy(network: nn.LeakyRNN, task: int, window: int, head: int, *, key: PR
 
 
 def without_own_memory(network: nn.LeakyRNN) -> nn.LeakyRNN:
-    r"""The network with all $\tau$ set to 1: units forget at once, and only connections are left to remember."""
-    return eqx.tree_at(lambda n: n.raw_timescales, network, jnp.ones_like(network.raw_timescales))
+    r"""The network without its leak $1 - 1 / \tau$: a unit forgets at once, and what enters it is what it was."""
+    rates = 1 / network.unit_timescales
+    return eqx.tree_at(
+        lambda n: (n.recurrent_weights, n.input_weights, n.hidden_bias, n.raw_timescales),
+        network,
+        (
+            network.recurrent_weights * rates[:, None],
+            network.input_weights * rates[:, None],
+            network.hidden_bias * rates,
+            jnp.ones_like(rates),
+        ),
+    )
