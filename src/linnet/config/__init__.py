@@ -5,6 +5,7 @@ from ._arora2018_acceleration import Arora2018Acceleration as Arora2018Accelerat
 from ._arora2023_recall import Arora2023Recall as Arora2023Recall
 from ._bordelon2025_integrate import Bordelon2025Integrate as Bordelon2025Integrate
 from ._brechet2023_generative import Brechet2023Generative as Brechet2023Generative
+from ._brenner2024_almost_linear import Brenner2024AlmostLinear as Brenner2024AlmostLinear
 from ._dang2023_collapse import Dang2023Collapse as Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced as Domine2025Balanced
 from ._easy_filter import EasyFilter as EasyFilter

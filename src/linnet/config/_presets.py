@@ -10,6 +10,7 @@ from ._arora2018_acceleration import Arora2018Acceleration
 from ._arora2023_recall import Arora2023Recall
 from ._bordelon2025_integrate import Bordelon2025Integrate
 from ._brechet2023_generative import Brechet2023Generative
+from ._brenner2024_almost_linear import Brenner2024AlmostLinear
 from ._dang2023_collapse import Dang2023Collapse
 from ._domine2025_balanced import Domine2025Balanced
 from ._easy_filter import EasyFilter
@@ -79,6 +80,7 @@ STUDIES: dict[str, type] = {
         Siems2025DeltaProduct,
         Feng2024Aaren,
         Hess2023Forcing,
+        Brenner2024AlmostLinear,
         Khajehabdollahi2024Timescales,
         Gilpin2021Chaos,
         Advani2020Overtraining,

@@ -26,4 +26,5 @@ from ._sequence import length_figure as length_figure, write_sequence_report as 
 from ._sequence_text import write_text_report as write_text_report
 from ._spectrum import spectrum_figure as spectrum_figure
 from ._study import study_content as study_content, write_study_report as write_study_report
+from ._symbol_graph import draw_symbol_graph as draw_symbol_graph, symbol_colour as symbol_colour
 from ._table import Bars as Bars, Column as Column, Pixels as Pixels, Table as Table, table_html as table_html

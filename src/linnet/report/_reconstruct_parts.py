@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Canvas
-from matplotlib.patches import FancyArrowPatch
 
 from ._figure import COLOURS, GUIDE, INK, Figure, draw
 from ._reconstruct_runs import MODEL, projection, quiet_log
 from ._reconstruct_tables import METRICS, SCALES
+from ._symbol_graph import draw_symbol_graph, symbol_colour
 
 _NODES = 12
 
@@ -136,7 +136,11 @@ def symbols_figure(symbols: Any, data: Any, summary: Mapping[str, Any]) -> Figur
 
     def plot(canvas: Canvas) -> None:
         left, right = canvas.subplots(1, 2, width_ratios=[1, 1.15])
-        (_graph if whole else _matrix)(left, symbols)
+        if whole:
+            shares = symbols["visits"].values / symbols.attrs["steps"]
+            draw_symbol_graph(left, symbols["transitions"].values, shares)
+        else:
+            _matrix(left, symbols)
         seen, sequence = symbols["seen"].values, symbols["sequence"].values
         points = project(seen)
         sequence = sequence[: len(points)]
@@ -144,7 +148,7 @@ def symbols_figure(symbols: Any, data: Any, summary: Mapping[str, Any]) -> Figur
         right.plot(*points[rest].T, ".", color=GUIDE, markersize=1.5)
         for place in range(num):
             mine = sequence == place + 1
-            right.plot(*points[mine].T, ".", color=_colour(place), markersize=2)
+            right.plot(*points[mine].T, ".", color=symbol_colour(place), markersize=2)
         right.set(xlabel=labels[0], ylabel=labels[1])
 
     found = summary["symbols"]
@@ -165,39 +169,9 @@ def symbols_figure(symbols: Any, data: Any, summary: Mapping[str, Any]) -> Figur
     return draw("symbolic-graph", caption, plot, height=3.6)
 
 
-def _graph(axes: Any, symbols: Any) -> None:
-    """Symbols in a circle with arrows between them."""
-    moves, visits = symbols["transitions"].values, symbols["visits"].values
-    num, shares = len(visits), symbols["visits"].values / symbols.attrs["steps"]
-    angles = np.pi / 2 - 2 * np.pi * np.arange(num) / num
-    nodes = np.stack([np.cos(angles), np.sin(angles)], axis=1) if num > 1 else np.zeros((1, 2))
-    leaving = np.maximum(moves.sum(axis=1) - np.diagonal(moves), 1)
-    for a in range(num):
-        for b in range(num):
-            if a != b and moves[a, b]:
-                share = moves[a, b] / leaving[a]
-                axes.add_patch(
-                    FancyArrowPatch(
-                        nodes[a], nodes[b], connectionstyle="arc3,rad=0.12", arrowstyle="-|>", mutation_scale=9,
-                        shrinkA=11, shrinkB=11, color=INK, linewidth=0.4 + 2 * share, alpha=0.15 + 0.85 * share,
-                    )
-                )  # fmt: skip
-    for place in range(num):
-        colour = _colour(place)
-        axes.plot(*nodes[place], "o", color=colour, markersize=10 + 14 * np.sqrt(shares[place]))
-        axes.annotate(str(place + 1), nodes[place], ha="center", va="center", fontsize=8, color="#ffffff")
-    axes.set(xlim=(-1.4, 1.4), ylim=(-1.4, 1.4), aspect="equal")
-    axes.axis("off")
-
-
 def _matrix(axes: Any, symbols: Any) -> None:
     """Transitions between symbols as shades."""
     moves = symbols["transitions"].values.astype(float)
     places = np.arange(len(moves) + 1) + 0.5
     axes.pcolormesh(places, places, np.ma.masked_equal(np.log1p(moves), 0), cmap="cividis_r")
     axes.set(xlabel="next region", ylabel="region", ylim=(len(moves) + 0.5, 0.5), aspect="equal")
-
-
-def _colour(place: int) -> str:
-    # Of more nodes than colours the later ones are grey, like the regions that are not drawn.
-    return COLOURS[place] if place < len(COLOURS) - 1 else "#707070"

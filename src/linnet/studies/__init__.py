@@ -5,6 +5,7 @@ from ._arora2018_acceleration import arora2018_acceleration as arora2018_acceler
 from ._arora2023_recall import arora2023_recall as arora2023_recall
 from ._bordelon2025_integrate import bordelon2025_integrate as bordelon2025_integrate
 from ._brechet2023_generative import brechet2023_generative as brechet2023_generative
+from ._brenner2024_almost_linear import brenner2024_almost_linear as brenner2024_almost_linear
 from ._dang2023_collapse import dang2023_collapse as dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced as domine2025_balanced
 from ._easy_filter import easy_filter as easy_filter

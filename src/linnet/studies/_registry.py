@@ -5,6 +5,7 @@ from ._arora2018_acceleration import arora2018_acceleration
 from ._arora2023_recall import arora2023_recall
 from ._bordelon2025_integrate import bordelon2025_integrate
 from ._brechet2023_generative import brechet2023_generative
+from ._brenner2024_almost_linear import brenner2024_almost_linear
 from ._dang2023_collapse import dang2023_collapse
 from ._domine2025_balanced import domine2025_balanced
 from ._easy_filter import easy_filter
@@ -46,6 +47,7 @@ STUDIES: dict[str, Study] = {
     "bordelon2025-integrate": bordelon2025_integrate,
     "domine2025-balanced": domine2025_balanced,
     "hess2023-forcing": hess2023_forcing,
+    "brenner2024-almost-linear": brenner2024_almost_linear,
     "khajehabdollahi2024-timescales": khajehabdollahi2024_timescales,
     "gilpin2021-chaos": gilpin2021_chaos,
     "kleinman2024-critical": kleinman2024_critical,
