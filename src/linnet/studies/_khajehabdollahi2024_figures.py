@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 
 from ..config import Khajehabdollahi2024Timescales
 from ..report import COLOURS, GUIDE, Figure, draw
@@ -71,9 +72,10 @@ def _timescales(canvas: Canvas, trained: Trained, curves: xr.Dataset, probes: xr
         activity.set(ylabel=r"$\tau_\mathrm{net}$ (steps)", ylim=(0, None))
     for axes in grid[-1]:
         axes.set_xlabel("N")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes, title in zip(grid[0], ("single neurons", "memory in the network", "activity"), strict=True):
         axes.set_title(title)
-    grid[0, 0].legend(fontsize=8)
+    grid[1, 0].legend(fontsize=8, loc="upper left")
 
 
 def _progress(canvas: Canvas, trained: Trained, curves: xr.Dataset) -> None:
@@ -97,5 +99,6 @@ def _forgetting(canvas: Canvas, trained: Trained, read: xr.Dataset) -> None:
                 axes.plot(last, values[last - 2], "o", color=style["color"], markersize=4)
         axes.axhline(0.5, color=GUIDE, linewidth=0.8, linestyle="--")
         axes.set(title=_TITLES[task], xlabel="N of the readout", ylim=(0.45, 1.03))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].set_ylabel("accuracy")
     panels[0].legend(fontsize=8)
