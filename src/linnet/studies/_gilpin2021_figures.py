@@ -44,7 +44,9 @@ def _invariants(canvas: Canvas, table: xr.Dataset) -> None:
     for part, colour in ((flows & possible, COLOURS[0]), (np.isfinite(states) & ~possible & (x > -np.inf), COLOURS[1])):
         right.plot(x[part], y[part], ".", color=colour, markersize=6)
     right.axhline(0, color=GUIDE, linewidth=0.8)
-    right.axline((-1, -1), slope=1, color=GUIDE, linewidth=0.8)
+    # By points: on this axis equal numbers are no straight line below -1.
+    ends = np.linspace(np.nanmin(x) - 0.2, 0.1, 60)
+    right.plot(ends, ends, color=GUIDE, linewidth=0.8)
     right.set_yscale("symlog", linthresh=1)
     right.set(xlabel="linnet's dimension - coordinates", ylabel="published dimension - coordinates")
     worst = np.argsort(-np.where(np.isfinite(y), y, -np.inf))[:2]
