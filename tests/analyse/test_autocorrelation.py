@@ -86,6 +86,13 @@ def test_timescales_of_a_sum_of_two_processes():
 
 
 @pytest.mark.slow
+def test_single_precision_is_fitted_in_jaxs_own():
+    values = np.exp(-np.arange(31) / 4.0).astype(np.float32)
+    fit = analyse.fit_autocorrelation(values)
+    assert fit.timescale.dtype == np.float64
+    np.testing.assert_allclose(fit.single, 4.0, rtol=1e-5)
+
+
 def test_many_units_are_one_program():
     values = np.exp(-LAGS / np.array([1.0, 3.0, 9.0])[:, None])
     found = analyse.fit_autocorrelation(values)

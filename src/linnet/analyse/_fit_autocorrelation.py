@@ -65,7 +65,8 @@ def fit_autocorrelation(
         ln.analyse.fit_autocorrelation(values).timescale
         ```
     """
-    values = jnp.asarray(values)
+    # In JAX's own precision whatever the values have: the solver's damping is of that.
+    values = jnp.asarray(values, jnp.result_type(float))
     if values.ndim < 1 or values.shape[-1] < 6:
         raise ValueError(f"Two exponentials are fitted to six or more lags, got the shape {values.shape}.")
     if not (dt > 0 and longest > 0):

@@ -72,7 +72,7 @@ def _timescales(canvas: Canvas, trained: Trained, curves: xr.Dataset, probes: xr
         activity.set(ylabel=r"$\tau_\mathrm{net}$ (steps)", ylim=(0, None))
     for axes in grid[-1]:
         axes.set_xlabel("N")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     for axes, title in zip(grid[0], ("single neurons", "memory in the network", "activity"), strict=True):
         axes.set_title(title)
     grid[1, 0].legend(fontsize=8, loc="upper left")
@@ -99,6 +99,6 @@ def _forgetting(canvas: Canvas, trained: Trained, read: xr.Dataset) -> None:
                 axes.plot(last, values[last - 2], "o", color=style["color"], markersize=4)
         axes.axhline(0.5, color=GUIDE, linewidth=0.8, linestyle="--")
         axes.set(title=_TITLES[task], xlabel="N of the readout", ylim=(0.45, 1.03))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     panels[0].set_ylabel("accuracy")
     panels[0].legend(fontsize=8)
