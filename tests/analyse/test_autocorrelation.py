@@ -90,7 +90,7 @@ def test_single_precision_is_fitted_in_jaxs_own():
     values = np.exp(-np.arange(31) / 4.0).astype(np.float32)
     fit = analyse.fit_autocorrelation(values)
     assert fit.timescale.dtype == np.float64
-    np.testing.assert_allclose(fit.single, 4.0, rtol=1e-5)
+    np.testing.assert_allclose(fit.single, 4.0, rtol=1e-3)
 
 
 def test_many_units_are_one_program():

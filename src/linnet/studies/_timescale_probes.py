@@ -89,7 +89,7 @@ def readable(
 
 def accuracy(network: nn.LeakyRNN, task: int, window: int, head: int, *, key: PRNGKey, steps: int = 4000) -> float:
     """That of one of the network's own readouts."""
-    bits = jr.bernoulli(key, 0.5, (1, steps + 2 * window)).astype(jnp.int32)
+    bits = jr.bernoulli(key, 0.5, (1, steps)).astype(jnp.int32)
     said = states_of(network, bits)[0] @ network.output_weights[head] + network.output_bias[head]
     right = (said > 0) == (label_of(jnp.asarray(task), bits[0], jnp.asarray(window)) == 1)
     return float(jnp.mean(right[2 * window :]))
