@@ -74,7 +74,7 @@ def test_values_at_which_each_number_was_solved():
 
 def test_a_little_training_moves_on_and_its_networks_are_right():
     """One compiled program whatever N is; what is called solved is, in a loop of NumPy over other bits."""
-    settings = config.load(NAME, "quick", largest=4, units=24, seeds=1, interval=100, intervals=12, test=64)
+    settings = config.load(NAME, "quick", largest=4, units=24, seeds=1, interval=100, intervals=9, test=64)
     curricula.train(settings, key=jr.key(0), progress=str)
     with count_compilations() as compiled:
         trained = curricula.train(settings, key=jr.key(1), progress=str)

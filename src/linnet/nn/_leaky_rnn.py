@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from jaxtyping import Array, Float
 
 from .._cite import cite
@@ -58,17 +59,19 @@ class LeakyRNN(AbstractRecurrent):
         (num_in, hidden, num_out), dtype = check_sizes("LeakyRNN", sizes, 3), float_dtype(dtype)
         if not 1 <= shortest <= longest < math.inf:
             raise ValueError(f"LeakyRNN needs 1 <= shortest <= longest, got {shortest} and {longest}.")
-        keys = iter(jr.split(key, 7))
-
-        def drawn(shape: tuple[int, ...], fan_in: int) -> Array:
-            return jr.uniform(next(keys), shape, dtype, -1.0, 1.0) / fan_in**0.5
-
-        self.input_weights = drawn((hidden, num_in), num_in)
-        self.recurrent_weights = drawn((hidden, hidden), hidden)
-        self.output_weights = drawn((num_out, hidden), hidden)
-        self.hidden_bias = drawn((hidden,), hidden) + drawn((hidden,), num_in)
-        self.output_bias = drawn((num_out,), hidden)
-        self.raw_timescales = jr.uniform(next(keys), (hidden,), dtype, shortest, longest)
+        shapes = [(hidden, num_in), (hidden, hidden), (num_out, hidden), (hidden,), (hidden,), (num_out,), (hidden,)]
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        # One draw for all: to compile one is what takes time.
+        parts = jnp.split(jr.uniform(key, (int(ends[-1]),), dtype, -1.0, 1.0), ends[:-1].tolist())
+        w_in, w_hidden, w_out, own, entering, last, times = (
+            part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)
+        )
+        self.input_weights = w_in / num_in**0.5
+        self.recurrent_weights = w_hidden / hidden**0.5
+        self.output_weights = w_out / hidden**0.5
+        self.hidden_bias = own / hidden**0.5 + entering / num_in**0.5
+        self.output_bias = last / hidden**0.5
+        self.raw_timescales = shortest + (longest - shortest) * (times + 1) / 2
         self.activation = activation
 
     @property

@@ -23,9 +23,10 @@ def timescale_figures(
             "timescales",
             "Against N, for multi-head (blue) and single-head networks (orange), each line a network. Left: the mean "
             "of the trained timescales of units, and that of the slowest tenth of units (dashed). Middle: how long a "
-            "network echoes one bit (grey: N). Right: the timescale of activity, from autocorrelations, while bits "
-            "with drawn shares of ones drive the network, and fair bits (dashed). The paper's claim is on the left: "
-            "units slow down where one N is learned after the other, and not where all are kept.",
+            "network echoes one bit (grey: N). Right, from N = 15 on: the timescale of activity, from "
+            "autocorrelations, while bits with drawn shares of ones drive the network, and fair bits (dashed). The "
+            "paper's claim is on the left: units slow down where one N is learned after the other, and not where all "
+            "are kept.",
             lambda canvas: _timescales(canvas, trained, curves, probes),
             height=4.8,
         ),
@@ -55,25 +56,29 @@ def _each(trained: Trained, task: int, curricula: int = 2):
 
 
 def _timescales(canvas: Canvas, trained: Trained, curves: xr.Dataset, probes: xr.Dataset) -> None:
-    grid = canvas.subplots(len(TASKS), 3, sharex=True, squeeze=False)
+    titles = ("single neurons", "memory in the network", "activity")
+    titles = titles if np.isfinite(probes["drawn"]).any() else titles[:2]
+    grid = canvas.subplots(len(TASKS), len(titles), sharex=True, squeeze=False)
     windows = curves["window"].values
-    for task, (own, echo, activity) in enumerate(grid):
+    for task, (own, echo, *activity) in enumerate(grid):
         for member, style in _each(trained, task):
             own.plot(windows, curves["timescale"].values[member], **style)
             bare = style | {"label": None}
             own.plot(windows, curves["slowest"].values[member], **bare, linestyle="--")
             part = probes.isel(probe=np.flatnonzero(probes["member"].values == member))
             echo.plot(part["window"], part["echo"], "o-", markersize=3, **bare)
-            activity.plot(part["window"], part["drawn"], "o-", markersize=3, **bare)
-            activity.plot(part["window"], part["fair"], "o--", markersize=3, **bare)
+            for axes in activity:
+                axes.plot(part["window"], part["drawn"], "o-", markersize=3, **bare)
+                axes.plot(part["window"], part["fair"], "o--", markersize=3, **bare)
         echo.plot(windows, windows, color=GUIDE, linewidth=0.8, linestyle="--")
         own.set(ylabel=f"{_TITLES[task]}\n$\\tau$ of units (steps)", ylim=(0.9, None))
         echo.set(ylabel="echo of a bit (steps)", ylim=(0, None))
-        activity.set(ylabel=r"$\tau_\mathrm{net}$ (steps)", ylim=(0, None))
+        for axes in activity:
+            axes.set(ylabel=r"$\tau_\mathrm{net}$ (steps)", ylim=(0, None))
     for axes in grid[-1]:
         axes.set_xlabel("N")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    for axes, title in zip(grid[0], ("single neurons", "memory in the network", "activity"), strict=True):
+    for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title)
     grid[1, 0].legend(fontsize=8, loc="upper left")
 
