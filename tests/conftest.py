@@ -9,8 +9,8 @@ import types
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Tests run thousands of small programs once each: their time is compilation, and each of these halves it. XLA ends the
-# process at a flag that it does not know, so that the second is for the releases it was tried with.
+# Tests run thousands of small programs once each: their time is compilation, and each of these halves it. The second is
+# what `linnet.prefer_quick_loops` does, before linnet can be imported.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0"

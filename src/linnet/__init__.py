@@ -37,6 +37,7 @@ _NAMES = {
     "citations": "_cite",
     "bibliography": "_cite",
     "keep_freed_memory": "_memory",
+    "prefer_quick_loops": "_compiler",
 }
 
 __all__ = ["__version__", "conventions", *_ROOMS, *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -17,6 +17,7 @@ from . import (
     theory as theory,
 )
 from ._cite import bibliography as bibliography, citations as citations, cite as cite
+from ._compiler import prefer_quick_loops as prefer_quick_loops
 from ._loss import (
     AbstractLoss as AbstractLoss,
     CrossEntropy as CrossEntropy,

@@ -1,9 +1,10 @@
-"""What the command line sets up for its own process: float64, freed memory, and progress bars on standard error."""
+"""What the command line sets up for its own process: float64, memory, XLA, and progress bars on standard error."""
 
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
+from .._compiler import prefer_quick_loops
 from .._cores import ask_for_threads
 from .._memory import keep_freed_memory
 
@@ -14,6 +15,7 @@ def prepare() -> None:
     No other part of linnet touches a setting of JAX.
     """
     ask_for_threads()
+    prefer_quick_loops()
     keep_freed_memory()
     import jax
 
