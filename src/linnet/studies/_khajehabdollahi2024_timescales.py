@@ -178,9 +178,9 @@ def _claims(config: Khajehabdollahi2024Timescales, trained: Trained, task: int, 
                             "(difference of means)", 0.1 if long else 0.0, longer, 0.0, "at least"))  # fmt: skip
     if long:
         claims += [
-            Claim("... single-head networks are near chance then: they need it", 0.65,
+            Claim("Without the leak of units single-head networks are near chance: they need it (accuracy)", 0.65,
                   float(single_bare.mean()), 0.0, "at most", control=True),
-            Claim("... from single-head networks they cannot: learning N + 1 forgets N (mean accuracy)", 0.8,
+            Claim("From single-head networks smaller N cannot be read: to learn N + 1 forgets N (mean accuracy)", 0.8,
                   float(np.nanmean(_forgotten(single))), 0.0, "at most", control=True),
             Claim("Single-head networks lengthen timescales with N: the slowest tenth of units, from N = 2 to the last "
                   "(difference)", 0.3, float((_last(single.slowest) - single.slowest[:, 0]).mean()), 0.0, "at least"),
