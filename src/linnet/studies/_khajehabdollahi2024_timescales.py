@@ -174,7 +174,7 @@ def _claims(config: Khajehabdollahi2024Timescales, trained: Trained, task: int, 
     ]  # fmt: skip
     if long or TASKS[task] == "match":  # of small parities the two are too close
         longer = float((single.timescale - multi.timescale)[:, shared - 2].mean())
-        claims.append(Claim(f"Single-head networks keep them longer at N = {shared}, the last that all solve "
+        claims.append(Claim(f"Single-head networks keep timescales longer at N = {shared}, the last that all solve "
                             "(difference of means)", 0.1 if long else 0.0, longer, 0.0, "at least"))  # fmt: skip
     if long:
         claims += [
