@@ -154,8 +154,8 @@ def show_reconstruct(console: Any, summary: dict[str, Any]) -> None:
     pairs = zip(summary["lyapunov_exponents"], summary["lyapunov_errors"], strict=True)
     listed = ", ".join(f"{value:.3g} ± {error:.1g}" for value, error in pairs)
     console.print(f"Lyapunov exponents {summary['lyapunov_unit']}: {listed or '-'}")
-    rows = [[seed["seed"], seed["training_divergence"], seed["message"]] for seed in summary["seeds"]]
-    table(console, ["seed", "divergence", ""], rows)
+    rows = [[seed["seed"], seed["training_distance"], seed["message"]] for seed in summary["seeds"]]
+    table(console, ["seed", summary["judged_by"], ""], rows)
     console.print(f"go on with the series: linnet forecast {shlex.quote(summary['run'])} --steps ...", soft_wrap=True)
     console.print(f"report: {summary['report']}", soft_wrap=True)
 

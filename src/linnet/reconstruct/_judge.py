@@ -17,6 +17,7 @@ VERDICTS = {
     3: "Its free run ended in a fixed point. Train longer, or force less.",
     4: "Its free run ended in a cycle, while the data never repeat. Train longer, or force less.",
     5: "Its free run stays bounded and moves, but its divergence from the data in state space exceeds the threshold.",
+    6: "Its free run stays bounded and moves, but its power spectrum is further from the data's than the threshold.",
 }
 
 #: A run that moves by less than this (in standard deviations of the data) over its last quarter is at a fixed point;

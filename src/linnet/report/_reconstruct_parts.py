@@ -54,7 +54,8 @@ def seeds_figure(found: Any, summary: Mapping[str, Any]) -> Figure:
     """How every seed was trained, and where it ended."""
     seeds = summary["seeds"]
     trained = "loss" in found
-    finite = [seed["training_divergence"] for seed in seeds if seed["training_divergence"] is not None]
+    finite = [seed["training_distance"] for seed in seeds if seed["training_distance"] is not None]
+    what = {"divergence": "divergence from", "spectrum": "distance of spectra from"}[summary["judged_by"]]
     top = 1.25 * max([found.attrs["gaussian"], *finite])
 
     def plot(canvas: Canvas) -> None:
@@ -71,7 +72,7 @@ def seeds_figure(found: Any, summary: Mapping[str, Any]) -> Figure:
         else:
             right = canvas.subplots()
         for seed in seeds:
-            value = seed["training_divergence"]
+            value = seed["training_distance"]
             good = seed["verdict"] == 0
             colour = COLOURS[seed["seed"] % len(COLOURS)]
             right.bar(
@@ -87,7 +88,7 @@ def seeds_figure(found: Any, summary: Mapping[str, Any]) -> Figure:
         ):  # fmt: skip
             right.axhline(found.attrs[value], color=INK, linestyle=style, linewidth=1, label=name)
         canvas.legend(loc="outside lower right", ncols=3)
-        right.set(xlabel="seed", ylabel="divergence from the training part", ylim=(0, top))
+        right.set(xlabel="seed", ylabel=f"{what} the training part", ylim=(0, top))
         right.set_xticks([seed["seed"] for seed in seeds])
 
     failed = sum(seed["verdict"] != 0 for seed in seeds)

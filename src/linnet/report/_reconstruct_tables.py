@@ -60,7 +60,7 @@ def seeds_table(summary: Mapping[str, Any]) -> Table:
     rows = [
         [
             seed["seed"],
-            seed["training_divergence"],
+            seed["training_distance"],
             *(seed[name] for name in METRICS),
             f"{'✓' if seed['verdict'] == 0 else '✗'} {seed['message']}",
         ]
@@ -68,7 +68,7 @@ def seeds_table(summary: Mapping[str, Any]) -> Table:
     ]
     columns = [
         "seed",
-        Column("divergence", "from the training part"),
+        Column("divergence" if summary["judged_by"] == "divergence" else "spectrum", "from the training part"),
         *(Column(title, "test part") for title in METRICS.values()),
         "verdict",
     ]

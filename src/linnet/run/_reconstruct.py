@@ -16,10 +16,11 @@ from .._errors import InputError
 from ..config import ReconstructConfig
 from ._reconstruct_data import SeriesData, read_data
 from ._reconstruct_dissect import exponents, points, symbols
+from ._reconstruct_judge import order
 from ._reconstruct_measure import forecast_test, free_run, measure, scales
 from ._reconstruct_models import RESERVOIRS, Plan, make_forcing, make_network, make_plan
 from ._reconstruct_summary import growth, summarise
-from ._reconstruct_train import load, order, train
+from ._reconstruct_train import load, train
 from ._session import begin, finite, located, resume_note, session
 
 Progress = Callable[[str, int, int], None]

@@ -11,8 +11,9 @@ from ..config import ReconstructConfig
 from ..reconstruct import Reconstruction
 from ._reconstruct_data import SeriesData, noiseless
 from ._reconstruct_forecast import best_strength, horizon, prediction_errors
+from ._reconstruct_judge import Measure, make_measure, spectrum_width
 from ._reconstruct_models import Plan
-from ._reconstruct_train import Measure, Trained, make_measure
+from ._reconstruct_train import Trained
 
 METRICS = ("state_space_divergence", "power_spectrum_distance", "prediction_error")
 
@@ -26,11 +27,6 @@ _PAST = 200
 _LONGEST = 1000
 
 _SCALES = 0x7363616C
-
-
-def spectrum_width(num: int) -> float:
-    """The width of smoothing of power spectra: 20 bins of long series, as published, less of short ones."""
-    return float(np.clip(num / 125, 1, 20))
 
 
 def free_run(one: Reconstruction, data: SeriesData, num: int | None = None) -> Any:

@@ -9,9 +9,9 @@ import xarray as xr
 from .. import systems
 from ..reconstruct import VERDICTS
 from ._reconstruct_data import SeriesData
+from ._reconstruct_judge import order
 from ._reconstruct_measure import METRICS
 from ._reconstruct_models import Plan
-from ._reconstruct_train import order
 
 
 def summarise(plan: Plan, data: SeriesData, tree: xr.DataTree) -> dict[str, Any]:
@@ -52,7 +52,8 @@ def summarise(plan: Plan, data: SeriesData, tree: xr.DataTree) -> dict[str, Any]
         "diverged": bool(measured["diverged"].values[best]),
         "best_seed": best,
         "seeds": seeds,
-        "divergence_threshold": found.attrs["threshold"],
+        "judged_by": found.attrs["decides"],
+        "threshold": found.attrs["threshold"],
         "fixed_points": _points(tree["fixed_points"].to_dataset(), data),
         "num_fixed_points": int(tree["fixed_points"].attrs["num"]),
         "symbols": _symbols(tree["symbols"].to_dataset()) if "symbols" in tree.children else None,
@@ -128,6 +129,7 @@ def _seed(found: xr.Dataset, measured: xr.Dataset, seed: int) -> dict[str, Any]:
         "verdict": code,
         "message": VERDICTS[code],
         "training_divergence": float(found["divergence"].values[seed]),
+        "training_distance": float(found["distance"].values[seed]),
         "diverged": bool(measured["diverged"].values[seed]),
         **{metric: float(measured[metric].values[seed]) for metric in METRICS},
     }
@@ -190,6 +192,11 @@ def _warnings(summary: dict[str, Any], valid: int, num: int) -> list[str]:
         found.append(
             f"On {num} test points the divergence cannot tell much: the data themselves are at {floor:.2g}, Gaussian"
             f" noise at {gaussian:.2g}."
+        )
+    if summary["judged_by"] == "spectrum":
+        found.append(
+            "In the training part too, the divergence cannot tell the data from noise: seeds are judged by the distance"
+            " of their power spectra."
         )
     if summary["lyapunov_note"]:
         found.append(f"No Lyapunov exponents were computed: {summary['lyapunov_note']}")

@@ -1,6 +1,5 @@
 """Trains the models of `linnet reconstruct`, judges every seed, and keeps them without pickle."""
 
-import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,9 +12,10 @@ import jax.tree_util as jtu
 import numpy as np
 import xarray as xr
 
-from .. import analyse, reconstruct, store
+from .. import reconstruct, store
 from ..config import ReconstructConfig
 from ._reconstruct_data import SeriesData
+from ._reconstruct_judge import judge
 from ._reconstruct_models import (
     RESERVOIRS,
     Plan,
@@ -31,38 +31,8 @@ Progress = Callable[[int, int], None]
 #: Chunk borders of a training, at each of which it can be interrupted.
 CHUNKS = 40
 
-_FIT, _PROBE, _CLOUD = 0x666974, 0x70726F, 0x636C6F
+_FIT, _PROBE = 0x666974, 0x70726F
 _PROBED = 200
-#: In more dimensions or with fewer points than this most bins would be empty.
-_DIMENSIONS, _BINNED = 5, 1000
-
-
-@dataclasses.dataclass(frozen=True)
-class Measure:
-    """How orbits are compared in state space: by bins whose number follows that of the points, or by mixtures.
-
-    Args:
-        method: "bins" or "mixture".
-        bins: of each axis.
-        variance: of the mixtures, in variances of the data.
-    """
-
-    method: str
-    bins: int
-    variance: float
-
-    def options(self, key: Any) -> dict[str, Any]:
-        """Arguments of `linnet.analyse.state_space_divergence`."""
-        if self.method == "bins":
-            return {"method": "bins", "bins": self.bins}
-        return {"method": "mixture", "variance": self.variance, "key": key}
-
-
-def make_measure(num: int, columns: int) -> Measure:
-    """The measure for a series of so many points in so many dimensions."""
-    bins = int(np.clip(round(num**0.37), 4, 30))
-    binned = columns <= _DIMENSIONS and num >= _BINNED
-    return Measure("bins" if binned else "mixture", bins, 0.3 if columns <= 10 else 1.0)
 
 
 class Trained(eqx.Module):
@@ -240,41 +210,6 @@ def _reservoirs(
     found.attrs |= {"steps": 0, "aperiodic": 1, "parameters": int(fitted[0].observation.out_size) * int(
         getattr(fitted[0].model, "num_features", 0))}  # fmt: skip
     return found, Trained(models, fitted[0].mean, fitted[0].scale, fitted[0].starts[:1])
-
-
-def judge(train: np.ndarray, runs: np.ndarray, verdicts: np.ndarray, config: ReconstructConfig) -> xr.Dataset:
-    """How far each seed's free run is from what it was trained on, and which seeds have failed.
-
-    The threshold lies in the middle between the floor (one half of the series against the other) and a Gaussian cloud
-    with the covariance of the data, or is half as much again as the floor, but never more than the cloud has.
-    """
-    mean, scale = train.mean(axis=0), train.std(axis=0)
-    truth = (train - mean) / scale
-    measure, key = make_measure(len(truth), truth.shape[1]), jr.fold_in(jr.key(config.seed), _CLOUD)
-
-    def distance(first: Any, second: Any) -> float:
-        return float(analyse.state_space_divergence(first, second, **measure.options(key)))
-
-    cloud = np.random.default_rng(config.seed).multivariate_normal(
-        np.zeros(truth.shape[1]), np.cov(truth.T).reshape(2 * (truth.shape[1],)), len(truth)
-    )
-    half = len(truth) // 2
-    floor, gaussian = distance(truth[half:], truth[:half]), distance(truth, cloud)
-    threshold = min(max(floor + 0.5 * (gaussian - floor), 1.5 * floor), gaussian)
-    left = verdicts == 2
-    far = [np.inf if gone else distance(truth, (run - mean) / scale) for run, gone in zip(runs, left, strict=True)]
-    codes = np.where((verdicts == 0) & ~(np.asarray(far) <= threshold), 5, verdicts)
-    return xr.Dataset(
-        {"divergence": ("seed", np.asarray(far)), "verdict": ("seed", codes.astype(np.int32))},
-        {"seed": np.arange(len(runs))},
-        {"threshold": threshold, "gaussian": gaussian, "floor": floor},
-    )
-
-
-def order(found: xr.Dataset) -> list[int]:
-    """The seeds from the best to the worst, by what they were trained on: those that did not fail first."""
-    failed = found["verdict"].values != 0
-    return [int(seed) for seed in np.lexsort((found["divergence"].values, failed))]
 
 
 def _size(models: Any) -> int:
