@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import jax
 
-from linnet import keep_freed_memory, prefer_quick_loops
+from linnet import keep_freed_memory
 
 from . import (
     _cold_start,
@@ -53,7 +53,6 @@ def main() -> None:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     # As linnet's own command line does. Peers in this process have the memory too; arrays in float32 stay so.
     keep_freed_memory()
-    prefer_quick_loops()
     jax.config.update("jax_enable_x64", True)
     rows: list[Row] = []
     names = arguments.names or list(BENCHMARKS)

@@ -11,10 +11,11 @@ _FLAG = "--xla_cpu_use_fusion_emitters"
 def prefer_quick_loops() -> bool:
     """Asks XLA for its older code of fused loops on CPUs, before JAX is first used in this process.
 
-    Programs compile in half to two thirds of the time, and most that were tried run as fast or faster (2 cores, jaxlib
-    0.10.2: a training step of linear attention in 0.6 and of GLA in 0.85 of the time, of a block-diagonal layer in 1.1;
-    `linnet learn` in 0.7). The command line does this by itself; it concerns all of a process, so that the library
-    leaves it to you. What you have said about it in `XLA_FLAGS` stays.
+    Programs compile in half to two thirds of the time (jaxlib 0.10.2), and commands of linnet, most of whose time that
+    is, take 0.8 to 0.9 of it. What they then run is faster on one core (training steps of linear attention and TNL in
+    half of the time) and of either kind on two, over which the newer code spreads its loops: 0.8 of the time for RWKV-7
+    and HGRN2, 1.2 for LRU and HGRN. The command line does this by itself; it concerns all of a process, so that the
+    library leaves it to you. What you have said about it in `XLA_FLAGS` stays.
 
     Returns:
         Whether XLA will be asked: this is a release in which it was tried. Nothing tells whether JAX was used already,
