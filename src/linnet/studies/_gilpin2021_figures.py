@@ -91,7 +91,9 @@ def _scores(canvas: Canvas, scores: xr.Dataset, intervals: dict[str, tuple[float
         left.plot(intervals[method], (row, row), color=colour, linewidth=3.5, solid_capstyle="butt", zorder=1.5)
     for name, value in PUBLISHED_MEDIANS.items():
         left.axvline(value, color=GUIDE, linewidth=0.8, linestyle="--")
-        left.text(value, len(methods) - 0.45, name, rotation=90, fontsize=7.5, ha="center", va="bottom")
+        # Names of lines that are close to each other stand on either side.
+        side = {"LSTM": "right", "neural ODE": "center", "NVAR": "left"}.get(name, "center")
+        left.text(value, len(methods) - 0.45, name, rotation=90, fontsize=7, ha=side, va="bottom")
     left.set(xlabel="sMAPE over 200 points", xlim=(-5, 205), ylim=(-0.6, len(methods) - 0.4))
     left.set_yticks(range(len(methods)), list(reversed(methods)))
     right.set(xscale="log", xlabel="valid time (Lyapunov times)")

@@ -18,15 +18,18 @@ def timescale_figures(
     config: Khajehabdollahi2024Timescales, trained: Trained, curves: xr.Dataset, probes: xr.Dataset, read: xr.Dataset
 ) -> tuple[Figure, ...]:
     """Timescales against N, what was solved when, and what can be read from the last networks."""
+    active = bool(np.isfinite(probes["drawn"]).any())
+    activity = "" if not active else (
+        "Right: the timescale of activity, from autocorrelations, while bits with drawn shares of ones drive the "
+        "network, and fair bits (dashed). "
+    )  # fmt: skip
     return (
         draw(
             "timescales",
             "Against N, for multi-head (blue) and single-head networks (orange), each line a network. Left: the mean "
-            "of the trained timescales of units, and that of the slowest tenth of units (dashed). Middle: how long a "
-            "network echoes one bit (grey: N). Right, from N = 15 on: the timescale of activity, from "
-            "autocorrelations, while bits with drawn shares of ones drive the network, and fair bits (dashed). The "
-            "paper's claim is on the left: units slow down where one N is learned after the other, and not where all "
-            "are kept.",
+            "of the trained timescales of units, and that of the slowest tenth of units (dashed). "
+            f"{'Middle' if active else 'Right'}: how long a network echoes one bit (grey: N). {activity}The paper's "
+            "claim is on the left: units slow down where one N is learned after the other, and not where all are kept.",
             lambda canvas: _timescales(canvas, trained, curves, probes),
             height=4.8,
         ),
@@ -80,7 +83,7 @@ def _timescales(canvas: Canvas, trained: Trained, curves: xr.Dataset, probes: xr
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title)
-    grid[1, 0].legend(fontsize=8, loc="upper left")
+    grid[0, 0].legend(fontsize=8, loc="center right", bbox_to_anchor=(1.0, 0.6))
 
 
 def _progress(canvas: Canvas, trained: Trained, curves: xr.Dataset) -> None:
