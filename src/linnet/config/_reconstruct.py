@@ -57,8 +57,8 @@ class ReconstructConfig:
         latent: units of the model's state (of nvar: delays); by default by model and data.
         relus: rectified units (of al-rnn), hidden units (of shallow-plrnn) or bases (of dendritic-plrnn).
         forcing: generalized, adaptive, sparse or identity; by default by model.
-        interval: steps between two replacements of the state, for sparse and identity forcing; by default the
-            predictability time of the data.
+        interval: steps between two replacements of the state, for sparse and identity forcing; by default two fifths
+            of the predictability time of the data.
         strength: of generalized forcing; by default from the predictability time too.
         window: steps of a training window; by default a hundred, or less where the series is short.
         batch: windows of a gradient step.
