@@ -1,7 +1,7 @@
 """What every test shares: float64, run-time shape checks over linnet, keys, and deterministic hypothesis."""
 
 import gc
-import importlib.metadata
+import importlib
 import itertools
 import os
 import sys
@@ -9,13 +9,8 @@ import types
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Tests run thousands of small programs once each: their time is compilation, and each of these halves it. The second is
-# what `linnet.prefer_quick_loops` does, before linnet can be imported.
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_backend_optimization_level=0"
-    + " --xla_cpu_use_fusion_emitters=false" * importlib.metadata.version("jaxlib").startswith("0.10."),
-)
+# Tests run thousands of small programs once each: their time is compilation, and this halves it.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 # As on the command line: batches of matrices are decomposed by threads that wait for others of the same pool.
 os.environ.setdefault("PJRT_NPROC", str(4 * max(os.cpu_count() or 1, 2)))
@@ -34,6 +29,9 @@ _checker = types.ModuleType("linnet_typechecker")
 setattr(_checker, "check", beartype(conf=BeartypeConf(is_pep484_tower=True)))  # noqa: B010
 sys.modules[_checker.__name__] = _checker
 install_import_hook("linnet", f"{_checker.__name__}.check")
+
+# Halves it once more; before JAX is first used.
+importlib.import_module("linnet").prefer_quick_loops()
 
 jax.config.update("jax_enable_x64", True)
 matplotlib.use("Agg")

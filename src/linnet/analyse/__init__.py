@@ -105,6 +105,7 @@ from ._tangent_kernel import (
 )
 from ._timescales import (
     Timescales as Timescales,
+    activity_timescales as activity_timescales,
     continuous_eigenvalues as continuous_eigenvalues,
     mode_timescales as mode_timescales,
     timescales as timescales,

@@ -97,15 +97,7 @@ def timescales(
     )
     if not bool(jnp.all(jnp.isfinite(states))):
         raise ValueError(f"The activity leaves every bound under noise {noise}; take less of it.")
-    moving = np.asarray(jnp.max(states, axis=(1, 2)) > jnp.min(states, axis=(1, 2)))
-    correlations = _correlations(states, max_lag)
-    found, fit = np.full(len(moving), np.nan), None
-    if moving.any():
-        fit = fit_autocorrelation(correlations[np.flatnonzero(moving)], dt=dt, longest=5.0 * max_lag)
-        # Criteria of fits take the errors of correlations for independent; a long exponential of little weight is
-        # what the scatter of the tail looks like.
-        weighty = (np.asarray(fit.num_exponentials) == 2) & (np.asarray(fit.weight) >= min_weight)
-        found[moving] = np.where(weighty, np.asarray(fit.timescale), np.asarray(fit.single))
+    found, fit, correlations = activity_timescales(states, max_lag=max_lag, min_weight=min_weight, dt=dt)
     eigenvalues = np.linalg.eigvals(np.asarray(jacobian, float)).astype(complex)
     eigenvalues = eigenvalues[np.argsort(-np.abs(eigenvalues), kind="stable")]
     return Timescales(
@@ -117,6 +109,33 @@ def timescales(
         eigenvalues=eigenvalues,
         modes=mode_timescales(eigenvalues, dt=dt),
     )
+
+
+@cite("khajehabdollahi2024emergent")
+def activity_timescales(
+    states: Float[Array, "unit trial time"], *, max_lag: int, min_weight: float = 0.1, dt: float = 1.0
+) -> tuple[Float[np.ndarray, " unit"], AutocorrelationFit | None, Float[Array, "unit lag"]]:
+    """The timescale of each unit's activity, from the autocorrelation over all trials.
+
+    Args:
+        states: the activity.
+        max_lag: the largest lag.
+        min_weight: the weight that the slower of two exponentials must have to count.
+        dt: the time of a step.
+
+    Returns:
+        The timescales, NaN of units that do not move; the fits of those that do; the autocorrelations of all.
+    """
+    moving = np.asarray(jnp.max(states, axis=(1, 2)) > jnp.min(states, axis=(1, 2)))
+    correlations = _correlations(states, max_lag)
+    found, fit = np.full(len(moving), np.nan), None
+    if moving.any():
+        fit = fit_autocorrelation(correlations[np.flatnonzero(moving)], dt=dt, longest=5.0 * max_lag)
+        # Criteria of fits take the errors of correlations for independent; a long exponential of little weight is
+        # what the scatter of the tail looks like.
+        weighty = (np.asarray(fit.num_exponentials) == 2) & (np.asarray(fit.weight) >= min_weight)
+        found[moving] = np.where(weighty, np.asarray(fit.timescale), np.asarray(fit.single))
+    return found, fit, correlations
 
 
 def mode_timescales(eigenvalues: Any, *, dt: float = 1.0, method: str = "logarithm") -> Float[np.ndarray, "*mode"]:

@@ -87,13 +87,13 @@ def study_system(
 ) -> Studied:
     """Trains all networks on one system and measures them."""
     setting, system = SETTINGS[name], systems.get(name)
-    data_key, cloud_key, *keys = jr.split(key, 2 + len(config.relus))
+    data_key, scale_key, *keys = jr.split(key, 2 + len(config.relus))
     noisy = system.orbit(config.points, dt=setting.dt, noise=config.noise, key=data_key).states
     train = np.asarray(noisy, np.float32)
     # What is reconstructed is the system without the noise of its observations, which would fill thin attractors.
     clean = np.asarray(system.orbit(max(config.run_points, 3 * config.points), dt=setting.dt).states)[config.points :]
     section, test = setting.section(clean), clean[: config.points]
-    truth = _truth(name, section, clean, test, cloud_key)
+    truth = _truth(name, section, clean, test, scale_key)
     rows, best, chosen = [], 0, None
     for relus, one in zip(config.relus, keys):
         progress(f"{name}: {relus} rectified units")
@@ -119,26 +119,29 @@ def study_system(
         column: (("relus", "seed"), np.array([[now[column] for now in row] for row in rows])) for column in _MEASURES
     }
     table = xr.Dataset(data, {"relus": list(config.relus)})
-    run = chosen.free_run(config.run_points)
-    values, states = (np.asarray(part)[_TRANSIENT:] for part in (run.values, run.states))
+    values, states = _settled(chosen.free_run(config.run_points))
     symbols = analyse.symbolic_dynamics(chosen.model, states)
     codes = entropies(np.asarray(symbols.symbols)[section.peaks(values)])
     return Studied(table, truth, train, best, values, symbols, codes, fixed_points(chosen))
 
 
+def _settled(run: Any) -> tuple[np.ndarray, np.ndarray]:
+    """What is observed of a free run, and its states, without the transient."""
+    return np.asarray(run.values)[_TRANSIENT:], np.asarray(run.states)[_TRANSIENT:]
+
+
 def _truth(name: str, section: Section, clean: np.ndarray, test: np.ndarray, key: PRNGKey) -> dict[str, float]:
     """The same measures of the system, and of Gaussian points with the covariance of the data."""
     topological, metric = entropies(section.code(clean))
-    cloud = jr.multivariate_normal(key, jnp.asarray(test.mean(axis=0)), jnp.asarray(np.cov(test.T)), (len(test),))
-    piece = clean[len(test) : 2 * len(test)]
+    scales = analyse.metric_scales(test, past=clean[len(test) : 2 * len(test)], key=key).scales
     return {
         "exponent": float(systems.invariants(name).exponents[0]),
         "topological": topological,
         "metric": metric,
-        "divergence": float(analyse.state_space_divergence(test, piece)),
-        "spectrum": float(analyse.power_spectrum_distance(test, piece)),
-        "gaussian divergence": float(analyse.state_space_divergence(test, np.asarray(cloud))),
-        "gaussian spectrum": float(analyse.power_spectrum_distance(test, np.asarray(cloud))),
+        "divergence": scales["floor"]["state_space_divergence"],
+        "spectrum": scales["floor"]["power_spectrum_distance"],
+        "gaussian divergence": scales["correlated"]["state_space_divergence"],
+        "gaussian spectrum": scales["correlated"]["power_spectrum_distance"],
     }
 
 
@@ -153,7 +156,7 @@ def measure(
     run = one.free_run(num)
     if bool(run.diverged):
         return found
-    values, states = (np.asarray(part)[_TRANSIENT:] for part in (run.values, run.states))
+    values, states = _settled(run)
     piece = values[: len(test)]
     found["divergence"] = float(analyse.state_space_divergence(test, piece))
     found["spectrum"] = float(analyse.power_spectrum_distance(test, piece))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import analyse, systems
+from .._cores import num_cores
 
 #: How many delayed values a delay flow is seen by, over one delay.
 LAGS = 10
@@ -47,7 +48,6 @@ class Orbits:
         tuning: a piece on which settings are chosen, `"system time coordinate"`.
         testing: pieces that are learned and forecast, `"system orbit time coordinate"`.
         known: how many first points of a piece are learned; what comes after is forecast.
-        raw: of each flow the states of all of its orbit in its own coordinates, and their times.
         failed: systems whose orbit was not computed.
     """
 
@@ -57,11 +57,10 @@ class Orbits:
     tuning: np.ndarray
     testing: np.ndarray
     known: int
-    raw: dict[str, tuple[np.ndarray, np.ndarray]]
     failed: tuple[str, ...]
 
 
-def orbits(names: Sequence[str], *, known: int, ahead: int, horizon: int, pieces: int, workers: int = 2) -> Orbits:
+def orbits(names: Sequence[str], *, known: int, ahead: int, horizon: int, pieces: int) -> Orbits:
     """One long orbit of each system, 100 points a period, cut into pieces.
 
     Flows are stepped by the fourth-order Runge-Kutta method with the fine step of their table, mostly a fiftieth of
@@ -73,41 +72,37 @@ def orbits(names: Sequence[str], *, known: int, ahead: int, horizon: int, pieces
         ahead: points that are forecast in the pieces for tests.
         horizon: points that are forecast in the piece for tuning.
         pieces: pieces for tests.
-        workers: systems whose programs are compiled at the same time.
     """
     num = known + horizon + pieces * (known + ahead)
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    with concurrent.futures.ThreadPoolExecutor(num_cores()) as pool:
         found = dict(zip(names, pool.map(lambda name: _orbit(name, num), names)))
-    good = tuple(name for name in names if np.all(np.isfinite(found[name][2])))
-    width = max(found[name][2].shape[1] for name in good)
-    padded = np.stack([np.pad(found[name][2], ((0, 0), (0, width - found[name][2].shape[1]))) for name in good])
+    good = tuple(name for name in names if np.all(np.isfinite(found[name])))
+    width = max(found[name].shape[1] for name in good)
+    padded = np.stack([np.pad(found[name], ((0, 0), (0, width - found[name].shape[1]))) for name in good])
     first = known + horizon
     return Orbits(
         names=good,
-        sizes=np.array([found[name][2].shape[1] for name in good]),
+        sizes=np.array([found[name].shape[1] for name in good]),
         dt=np.array([systems.get(name).period / 100 for name in good]),
         tuning=padded[:, :first],
         testing=padded[:, first:].reshape(len(good), pieces, known + ahead, width),
         known=known,
-        raw={name: (found[name][1], found[name][0]) for name in good if isinstance(systems.get(name), systems.Flow)},
         failed=tuple(name for name in names if name not in good),
     )
 
 
-def _orbit(name: str, num: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Times, states, and what is seen of them."""
+def _orbit(name: str, num: int) -> np.ndarray:
+    """What is seen of one system, "time coordinate"."""
     system = systems.get(name)
     dt, before = system.period / 100, 2000
     if isinstance(system, systems.DelayFlow):
         lag = float(system.delay) / dt / (LAGS - 1)
         extra = int(np.ceil(lag * (LAGS - 1))) + 1
         orbit = system.orbit(num + extra, dt=dt, transient=before * dt, steps_per_delay=128)
-        times, states = np.asarray(orbit.times), np.asarray(orbit.states)
         grid = np.arange(num)[:, None] + extra - lag * np.arange(LAGS)
-        return times[extra:], states[extra:], np.interp(grid, np.arange(num + extra), states[:, 0])
+        return np.interp(grid, np.arange(num + extra), np.asarray(orbit.states)[:, 0])
     states = np.asarray(analyse.fixed_step_states(system, before + num, dt=dt, step=system.dt))[before:]
-    times = dt * (1 + before + np.arange(num))
-    return times, states, observe(name, states)
+    return observe(name, states)
 
 
 def observe(name: str, states: np.ndarray) -> np.ndarray:

@@ -15,9 +15,6 @@ from ._timescale_curricula import label_of
 #: Steps before anything is measured.
 _TRANSIENT = 200
 
-#: The weight that the slower of two exponentials must have to count, as in `analyse.timescales`.
-_WEIGHT = 0.1
-
 
 @eqx.filter_jit
 def states_of(network: nn.LeakyRNN, bits: Int[Array, "stream step"]) -> Float[Array, "stream step unit"]:
@@ -52,15 +49,8 @@ def activity_timescale(
     moving = np.flatnonzero(np.asarray(jnp.std(states, axis=(0, 1))) > 1e-6)
     if not len(moving) or not bool(jnp.all(jnp.isfinite(states))):
         return np.nan
-    values = np.asarray(_correlations(jnp.moveaxis(states, 2, 0), max_lag))[moving]
-    fit = analyse.fit_autocorrelation(values, longest=5.0 * max_lag)
-    weighty = (np.asarray(fit.num_exponentials) == 2) & (np.asarray(fit.weight) >= _WEIGHT)
-    return float(np.mean(np.where(weighty, np.asarray(fit.timescale), np.asarray(fit.single))))
-
-
-@eqx.filter_jit
-def _correlations(series: Float[Array, "unit stream step"], max_lag: int) -> Float[Array, "unit lag"]:
-    return jax.lax.map(lambda one: analyse.autocorrelation(one, max_lag), series)
+    found, _, _ = analyse.activity_timescales(jnp.moveaxis(states[..., moving], 2, 0), max_lag=max_lag)
+    return float(np.mean(found))
 
 
 def echo(network: nn.LeakyRNN, *, lags: int, key: PRNGKey, streams: int = 64) -> np.ndarray:
