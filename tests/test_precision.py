@@ -39,6 +39,9 @@ def products(jaxpr):
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":
             found.append(equation.params["precision"])
+        if equation.primitive.name == "product":  # linnet's own, which keeps the word
+            word = equation.params["precision"]
+            found.append(None if word is None else (jax.lax.Precision(word),) * 2)
         for value in jtu.tree_leaves(equation.params, is_leaf=lambda leaf: hasattr(leaf, "eqns")):
             inner = getattr(value, "jaxpr", value)
             found += products(inner) if hasattr(inner, "eqns") else []

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from .. import scan
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ._layer_parts import merge_heads, projections, split_heads
 from ._network import float_dtype
@@ -86,8 +87,8 @@ class Aaren(AbstractSequenceLayer):
     ) -> tuple[Float[Array, "step out"], Any]:
         largest, sums = state
         num_heads, size = self.query.shape
-        keys = split_heads(xs @ self.key_weights.T, num_heads)
-        values = split_heads(xs @ self.value_weights.T, num_heads)
+        keys = split_heads(linear_map(xs, self.key_weights), num_heads)
+        values = split_heads(linear_map(xs, self.value_weights), num_heads)
         scores = jnp.einsum("thk,hk->th", keys, self.query) / size**0.5
         options: Any = {"mode": mode, "chunk_size": self.chunk_size, "resets": resets}
         stay = scan.MaxPlus(jnp.zeros(num_heads, scores.dtype), invariant=True)
@@ -101,4 +102,4 @@ class Aaren(AbstractSequenceLayer):
         drives = jnp.exp(scores - maxima)[..., None] * terms
         states, total = scan.recur(scan.Diagonal(log=logs), drives, sums, **options)
         out = merge_heads(states[..., 1:] / states[..., :1]).astype(xs.dtype)
-        return out @ self.output_weights.T, (last.astype(largest.dtype), total.astype(sums.dtype))
+        return linear_map(out, self.output_weights), (last.astype(largest.dtype), total.astype(sums.dtype))

@@ -8,6 +8,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float
 
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ._network import AbstractRecurrent, float_dtype
 from ._random import gaussian
@@ -46,9 +47,9 @@ class FeedForward(eqx.Module):
         self.down = gaussian(keys[2], (hidden_size, middle), dtype, middle**-0.5)
 
     def __call__(self, xs: Float[Array, "*step hidden"]) -> Float[Array, "*step hidden"]:
-        up = xs @ self.up.T
-        middle = jax.nn.gelu(up) if self.gate is None else jax.nn.silu(xs @ self.gate.T) * up
-        return middle @ self.down.T
+        up = linear_map(xs, self.up)
+        middle = jax.nn.gelu(up) if self.gate is None else jax.nn.silu(linear_map(xs, self.gate)) * up
+        return linear_map(middle, self.down)
 
 
 def make_norm(kind: str, size: int, dtype: Any = None) -> eqx.nn.RMSNorm | eqx.nn.LayerNorm | None:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from .. import scan
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ._layer_parts import merge_heads, projections, split_heads
 from ._network import float_dtype
@@ -114,5 +115,5 @@ class BlockDiagonalLRNN(AbstractSequenceLayer):
 
 
 def _mlp(xs: Array, weights: tuple[Array, Array], biases: tuple[Array, Array]) -> Array:
-    hidden = jax.nn.relu(xs @ weights[0].T + biases[0])
-    return hidden @ weights[1].T + biases[1]
+    hidden = jax.nn.relu(linear_map(xs, weights[0]) + biases[0])
+    return linear_map(hidden, weights[1]) + biases[1]

@@ -8,6 +8,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float
 
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ..scan import LowRank
 from ._delta_parts import (
@@ -128,7 +129,7 @@ class DeltaNet(AbstractSequenceLayer):
         if self.b_proj is None:
             betas = jnp.full(keys.shape[:-1], 2.0 if self.allow_neg_eigval else 1.0, keys.dtype)
         else:
-            betas = write_strengths(xs @ self.b_proj.T, self.allow_neg_eigval)[..., None]
+            betas = write_strengths(linear_map(xs, self.b_proj), self.allow_neg_eigval)[..., None]
         queries, keys = normalised("DeltaNet", self.qk_norm, queries, keys, betas)
         read, memory = delta_rule(
             queries, keys, values, betas, None, state.memory, mode=mode, chunk_size=self.chunk_size, resets=resets

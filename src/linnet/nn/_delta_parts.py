@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float
 
+from .._products import linear_map
 from .._types import PRNGKey
 from ..scan import LowRank, attend
 from ._layer_parts import inverse_softplus, log_uniform, projections, split_heads, unit_norm
@@ -86,7 +87,7 @@ class DeltaInputs(eqx.Module):
     ) -> tuple[Array, Array, Array, Float[Array, "tail features"] | None]:
         """Queries `"step head key"`, keys `"step head rank key"` and values `"step head rank value"`, and the last
         inputs of the convolution."""
-        mixed = xs @ self.weight.T
+        mixed = linear_map(xs, self.weight)
         if self.convolution is None:
             mixed = jax.nn.silu(mixed)
         else:

@@ -8,6 +8,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float
 
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ..scan import LowRank
 from ._delta_parts import (
@@ -137,10 +138,10 @@ class DeltaProduct(AbstractSequenceLayer):
         self, xs: Float[Array, "step in"], state: DeltaState, *, resets: Bool[Array, " step"] | None, mode: str
     ) -> tuple[Float[Array, "step out"], DeltaState]:
         queries, keys, values, tail = self.inputs(xs, state.tail, resets)
-        logits = (xs @ self.b_proj.T).reshape(xs.shape[0], self.inputs.rank, -1)
+        logits = linear_map(xs, self.b_proj).reshape(xs.shape[0], self.inputs.rank, -1)
         betas = write_strengths(jnp.swapaxes(logits, 1, 2), self.allow_neg_eigval)
         queries, keys = normalised("DeltaProduct", self.qk_norm, queries, keys, betas)
-        log = None if self.decay is None or self.a_proj is None else self.decay(xs @ self.a_proj.T)
+        log = None if self.decay is None or self.a_proj is None else self.decay(linear_map(xs, self.a_proj))
         read, memory = delta_rule(
             queries, keys, values, betas, log, state.memory, mode=mode, chunk_size=self.chunk_size, resets=resets
         )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from .._cite import cite
+from .._products import linear_map
 from ._network import AbstractRecurrent
 
 
@@ -55,8 +56,10 @@ class DiagonalSSM(AbstractRecurrent):
             state = self.poles * state + drive
             return state, state
 
-        final, states = jax.lax.scan(advance, self.init_state() if state is None else state, xs @ self.input_weights.T)
-        return states @ self.output_weights.T, final
+        final, states = jax.lax.scan(
+            advance, self.init_state() if state is None else state, linear_map(xs, self.input_weights)
+        )
+        return linear_map(states, self.output_weights), final
 
     @eqx.filter_jit
     def impulse_response(self, num_steps: int) -> Float[Array, "lag out in"]:

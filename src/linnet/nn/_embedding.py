@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._products import linear_map
 from .._types import PRNGKey
 from ._network import float_dtype
 from ._random import gaussian
@@ -77,7 +78,7 @@ class LinearEmbedding(eqx.Module):
                 f"A model of numbers needs xs of shape (step, {in_size}), got {xs.dtype} of shape {xs.shape}; a batch "
                 "is mapped by `jax.vmap`."
             )
-        return xs @ self.weight.T + self.bias
+        return linear_map(xs, self.weight) + self.bias
 
 
 def _check(name: str, **sizes: int) -> None:

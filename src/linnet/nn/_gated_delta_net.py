@@ -7,6 +7,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float
 
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ..scan import LowRank
 from ._delta_parts import (
@@ -121,8 +122,8 @@ class GatedDeltaNet(AbstractSequenceLayer):
         self, xs: Float[Array, "step in"], state: DeltaState, *, resets: Bool[Array, " step"] | None, mode: str
     ) -> tuple[Float[Array, "step out"], DeltaState]:
         queries, keys, values, tail = self.inputs(xs, state.tail, resets)
-        betas = write_strengths(xs @ self.b_proj.T, self.allow_neg_eigval)[..., None]
-        log = self.decay(xs @ self.a_proj.T)
+        betas = write_strengths(linear_map(xs, self.b_proj), self.allow_neg_eigval)[..., None]
+        log = self.decay(linear_map(xs, self.a_proj))
         queries, keys = normalised("GatedDeltaNet", self.qk_norm, queries, keys, betas)
         read, memory = delta_rule(
             queries, keys, values, betas, log, state.memory, mode=mode, chunk_size=self.chunk_size, resets=resets

@@ -9,6 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float
 
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ..scan import Diagonal
 from ._head_inputs import HeadInputs
@@ -114,7 +115,7 @@ class GLA(AbstractSequenceLayer):
     ) -> tuple[Float[Array, "step out"], Any]:
         memory, tail = state
         (query, key, value), tail = self.inputs(xs, tail, resets)
-        logits = xs @ self.decay_down.T @ self.decay_up.T + self.decay_bias
+        logits = linear_map(linear_map(xs, self.decay_down), self.decay_up) + self.decay_bias
         log = split_heads(jax.nn.log_sigmoid(logits) / self.gate_logit_normalizer, query.shape[1])
 
         def transition(log: Array) -> Diagonal:

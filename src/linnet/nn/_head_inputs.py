@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float
 
+from .._products import linear_map
 from .._types import PRNGKey
 from ._layer_parts import projections, split_heads
 from ._matrix_state import state_dtype
@@ -73,7 +74,7 @@ class HeadInputs(eqx.Module):
         resets: Bool[Array, " step"] | None,
     ) -> tuple[tuple[Array, Array, Array], Array | None]:
         """Queries, keys and values, `"step head size"`, and the new tail."""
-        parts = [xs @ weights.T for weights in (self.query, self.key, self.value)]
+        parts = [linear_map(xs, weights) for weights in (self.query, self.key, self.value)]
         if self.convolution is not None and tail is not None:
             joined, tail = self.convolution(jnp.concatenate(parts, axis=1), tail, resets)
             keys = self.query.shape[0]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float
 
+from .._products import linear_map
 from .._types import PRNGKey
 from ._layer_parts import merge_heads, projections, rms_norm
 
@@ -77,6 +78,6 @@ class HeadOutputs(eqx.Module):
         if self.norm == "all":
             merged = rms_norm(merged, self.scale, self.epsilon)
         if self.gate is not None and self.activation is not None:
-            low = xs if self.gate_down is None else xs @ self.gate_down.T
-            merged = merged * _ACTIVATIONS[self.activation](low @ self.gate.T)
-        return merged @ self.output.T
+            low = xs if self.gate_down is None else linear_map(xs, self.gate_down)
+            merged = merged * _ACTIVATIONS[self.activation](linear_map(low, self.gate))
+        return linear_map(merged, self.output)

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from .. import scan
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ._inner_size import inner_size
 from ._layer_parts import projections, rms_norm
@@ -100,7 +101,7 @@ class HGRN(AbstractSequenceLayer):
         self, xs: Float[Array, "step in"], state: Any, *, resets: Bool[Array, " step"] | None, mode: str
     ) -> tuple[Float[Array, "step out"], Any]:
         input_tail, forget_tail, start = state
-        inputs, logits = xs @ self.input_weights.T, xs @ self.forget_weights.T
+        inputs, logits = linear_map(xs, self.input_weights), linear_map(xs, self.forget_weights)
         if self.input_conv is not None and self.forget_conv is not None:
             inputs, input_tail = self.input_conv(inputs, input_tail, resets)
             logits, forget_tail = self.forget_conv(logits, forget_tail, resets)
@@ -113,5 +114,5 @@ class HGRN(AbstractSequenceLayer):
         )
         out = rms_norm(states.astype(xs.dtype), self.norm_weight)
         if self.gate_weights is not None:
-            out = out * jax.nn.silu(xs @ self.gate_weights.T)
-        return out @ self.output_weights.T, (input_tail, forget_tail, last.astype(start.dtype))
+            out = out * jax.nn.silu(linear_map(xs, self.gate_weights))
+        return linear_map(out, self.output_weights), (input_tail, forget_tail, last.astype(start.dtype))

@@ -9,6 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float
 
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ..scan import LowRank
 from ._delta_parts import (
@@ -143,9 +144,9 @@ class KimiDelta(AbstractSequenceLayer):
         self, xs: Float[Array, "step in"], state: DeltaState, *, resets: Bool[Array, " step"] | None, mode: str
     ) -> tuple[Float[Array, "step out"], DeltaState]:
         queries, keys, values, tail = self.inputs(xs, state.tail, resets)
-        betas = write_strengths(xs @ self.b_proj.T, self.allow_neg_eigval)[..., None]
+        betas = write_strengths(linear_map(xs, self.b_proj), self.allow_neg_eigval)[..., None]
         queries, keys = normalised("KimiDelta", self.qk_norm, queries, keys, betas)
-        drive = split_heads(xs @ self.f_down.T @ self.f_up.T, self.inputs.num_heads)
+        drive = split_heads(linear_map(linear_map(xs, self.f_down), self.f_up), self.inputs.num_heads)
         if self.lower_bound is None:
             log = self.decay(drive)
         else:
@@ -154,6 +155,6 @@ class KimiDelta(AbstractSequenceLayer):
         outputs, memory = delta_rule(
             queries, keys, values, betas, log, state.memory, mode=mode, chunk_size=self.chunk_size, resets=resets
         )
-        gate = jax.nn.sigmoid(xs @ self.g_down.T @ self.g_up.T + self.g_bias)
+        gate = jax.nn.sigmoid(linear_map(linear_map(xs, self.g_down), self.g_up) + self.g_bias)
         merged = merge_heads(rms_norm(outputs, self.o_norm, self.norm_eps)) * gate
-        return merged @ self.o_proj.T, DeltaState(tail, memory)
+        return linear_map(merged, self.o_proj), DeltaState(tail, memory)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._cite import cite
+from .._products import linear_map
 from ._network import AbstractRecurrent
 
 
@@ -79,9 +80,9 @@ class LeakyLinearRNN(AbstractRecurrent):
             state = over_a_step @ state + drive
             return state, state
 
-        drives = self.dt**0.5 * (xs @ self.input_weights.T)
+        drives = self.dt**0.5 * linear_map(xs, self.input_weights)
         final, states = jax.lax.scan(advance, self.init_state() if state is None else state, drives)
-        return states @ self.output_weights.T, final
+        return linear_map(states, self.output_weights), final
 
     @eqx.filter_jit
     def impulse_response(self, num_steps: int) -> Float[Array, "lag out in"]:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._cite import cite
+from .._products import linear_map
 from ._network import AbstractRecurrent
 from ._sequence_layer import AbstractSequenceLayer
 from ._ssm_output import SSMOutput
@@ -67,8 +68,8 @@ class LinearLayer(AbstractRecurrent):
 
     @eqx.filter_jit
     def __call__(self, xs: Float[Array, "step in"], state: Any = None) -> tuple[Float[Array, "step out"], Any]:
-        ys, state = self.layer(xs if self.input_weights is None else xs @ self.input_weights.T, state)
-        return ys if self.output_weights is None else ys @ self.output_weights.T, state
+        ys, state = self.layer(xs if self.input_weights is None else linear_map(xs, self.input_weights), state)
+        return ys if self.output_weights is None else linear_map(ys, self.output_weights), state
 
     @eqx.filter_jit
     def impulse_response(self, num_steps: int) -> Float[Array, "lag out in"]:

@@ -10,6 +10,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Complex, Float
 
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ._complex_pairs import gaussian_pair
 from ._diagonal_states import run_diagonal
@@ -108,7 +109,7 @@ class LRU(AbstractSequenceLayer):
         mode: str,
     ) -> tuple[Float[Array, "step out"], Float[Array, "2 state"]]:
         read_in = jnp.exp(self.gamma_log)[:, None] * self.read_in
-        drives = jax.lax.complex(xs @ read_in[0].T, xs @ read_in[1].T)
+        drives = jax.lax.complex(linear_map(xs, read_in[0]), linear_map(xs, read_in[1]))
         states, state = run_diagonal(self.poles(), drives, state, mode=mode, chunk_size=self.chunk_size, resets=resets)
-        ys = states.real @ self.read_out[0].T - states.imag @ self.read_out[1].T
+        ys = linear_map(states.real, self.read_out[0]) - linear_map(states.imag, self.read_out[1])
         return self.output(ys + self.skip * xs), state

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from .. import scan
 from .._cite import cite
+from .._products import linear_map
 from .._precision import is_accelerated
 from .._types import PRNGKey
 from ._inner_size import inner_size
@@ -122,16 +123,16 @@ class Mamba(AbstractSequenceLayer):
         self, xs: Float[Array, "step in"], state: Any, *, resets: Bool[Array, " step"] | None, mode: str
     ) -> tuple[Float[Array, "step out"], Any]:
         tail, start = state
-        both = xs @ self.input_weights.T
+        both = linear_map(xs, self.input_weights)
         both = both if self.input_bias is None else both + self.input_bias
         inputs, gates = jnp.split(both, 2, axis=-1)
         inputs, tail = self.conv(inputs, tail, resets)
         size, rank = self.log_poles.shape[1], self.step_weights.shape[1]
-        small, write, read = jnp.split(inputs @ self.selection_weights.T, [rank, rank + size], axis=-1)
-        steps = jax.nn.softplus(small @ self.step_weights.T + self.step_bias)
+        small, write, read = jnp.split(linear_map(inputs, self.selection_weights), [rank, rank + size], axis=-1)
+        steps = jax.nn.softplus(linear_map(small, self.step_weights) + self.step_bias)
         out, last = self._scanned((steps, inputs, write, read, resets), start, mode)
         out = out + self.skip * inputs
-        out = (out * jax.nn.silu(gates)) @ self.output_weights.T
+        out = linear_map(out * jax.nn.silu(gates), self.output_weights)
         out = out if self.output_bias is None else out + self.output_bias
         return out, (tail, last.astype(start.dtype))
 

@@ -9,6 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float
 
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ..scan import Scalar, attend
 from ._layer_parts import inverse_softplus, log_uniform, merge_heads, projections, rms_norm
@@ -126,14 +127,14 @@ class Mamba2(AbstractSequenceLayer):
         self, xs: Float[Array, "step in"], state: Any, *, resets: Bool[Array, " step"] | None, mode: str
     ) -> tuple[Float[Array, "step out"], Any]:
         memory, tail = state
-        mixed, tail = self.convolution(xs @ self.inputs.T, tail, resets)
+        mixed, tail = self.convolution(linear_map(xs, self.inputs), tail, resets)
         num, heads = xs.shape[0], self.D.shape[0]
         groups, shared = self.n_groups, self.n_groups * self.state_size
         values = mixed[:, : -2 * shared].reshape(num, heads, -1)
         keys, queries = (
             part.reshape(num, groups, -1) for part in (mixed[:, -2 * shared : -shared], mixed[:, -shared:])
         )
-        steps = jax.nn.softplus(xs @ self.step_size.T + self.dt_bias)
+        steps = jax.nn.softplus(linear_map(xs, self.step_size) + self.dt_bias)
         log = -steps * jnp.exp(self.A_log)
 
         def head(query: Array, key: Array, value: Array, log: Array, start: Array) -> tuple[Array, Array]:
@@ -149,8 +150,8 @@ class Mamba2(AbstractSequenceLayer):
             queries, keys, values * steps[..., None], log, memory
         )
         merged = merge_heads(read + self.D[:, None] * values)
-        merged = rms_norm(merged * jax.nn.silu(xs @ self.gate.T), self.scale)
-        return merged @ self.output.T, (last, tail)
+        merged = rms_norm(merged * jax.nn.silu(linear_map(xs, self.gate)), self.scale)
+        return linear_map(merged, self.output), (last, tail)
 
 
 def _sizes(hidden_size: int, head_dim: int | None, state_size: int, expand: float, n_groups: int) -> tuple[int, int]:

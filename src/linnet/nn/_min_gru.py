@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from .. import scan
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ._inner_size import inner_size
 from ._layer_parts import projections
@@ -81,7 +82,7 @@ class MinGRU(AbstractSequenceLayer):
     def forward(
         self, xs: Float[Array, "step in"], state: Any, *, resets: Bool[Array, " step"] | None, mode: str
     ) -> tuple[Float[Array, "step out"], Any]:
-        gates, candidates = xs @ self.gate_weights.T, xs @ self.candidate_weights.T
+        gates, candidates = linear_map(xs, self.gate_weights), linear_map(xs, self.candidate_weights)
         gates = gates if self.gate_bias is None else gates + self.gate_bias
         candidates = candidates if self.candidate_bias is None else candidates + self.candidate_bias
         options: Any = {"mode": mode, "chunk_size": self.chunk_size, "resets": resets}
@@ -93,7 +94,7 @@ class MinGRU(AbstractSequenceLayer):
             drives = jax.nn.sigmoid(gates) * candidates
             states, last = scan.recur(scan.Diagonal(jax.nn.sigmoid(-gates)), drives, state, **options)
         out = states.astype(xs.dtype)
-        out = out if self.output_weights is None else out @ self.output_weights.T
+        out = out if self.output_weights is None else linear_map(out, self.output_weights)
         return out, last.astype(state.dtype)
 
 

@@ -10,6 +10,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float
 
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ..scan import MaxPlus, Scalar, recur
 from ._head_inputs import HeadInputs
@@ -116,8 +117,8 @@ class MLSTM(AbstractSequenceLayer):
     def gates(self, xs: Float[Array, "step in"]) -> tuple[Float[Array, "step head"], Float[Array, "step head"]]:
         """The logarithms of the input and forget gates."""
         dtype = state_dtype(xs.dtype)
-        write = (xs @ self.input_gate.T + self.input_bias).astype(dtype)
-        keep = (xs @ self.forget_gate.T + self.forget_bias).astype(dtype)
+        write = (linear_map(xs, self.input_gate) + self.input_bias).astype(dtype)
+        keep = (linear_map(xs, self.forget_gate) + self.forget_bias).astype(dtype)
         cap = self.gate_soft_cap
         if cap is not None:
             write, keep = cap * jnp.tanh(write / cap), cap * jnp.tanh(keep / cap)

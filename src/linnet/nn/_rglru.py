@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from .. import scan
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ._layer_parts import merge_heads, positions_of, projections, split_heads
 from ._network import float_dtype
@@ -121,7 +122,7 @@ class RGLRU(AbstractSequenceLayer):
         self, xs: Float[Array, "step in"], state: Any, *, resets: Bool[Array, " step"] | None, mode: str
     ) -> tuple[Float[Array, "step out"], Any]:
         tail, start, begun = state
-        inputs = xs @ self.input_weights.T + self.input_bias
+        inputs = linear_map(xs, self.input_weights) + self.input_bias
         if self.conv is not None:
             inputs, tail = self.conv(inputs, tail, resets)
         logs = -_SHARPNESS * jax.nn.softplus(self.decay) * self._gate(inputs, self.decay_weights, self.decay_bias)
@@ -135,10 +136,10 @@ class RGLRU(AbstractSequenceLayer):
         )
         out = states.astype(xs.dtype)
         if self.gate_weights is not None:
-            out = out * jax.nn.gelu(xs @ self.gate_weights.T + self.gate_bias)
+            out = out * jax.nn.gelu(linear_map(xs, self.gate_weights) + self.gate_bias)
         # Only whether it has begun is of use, and a count could run over.
         state = tail, last.astype(start.dtype), jnp.ones_like(begun)
-        return out @ self.output_weights.T + self.output_bias, state
+        return linear_map(out, self.output_weights) + self.output_bias, state
 
     def _gate(self, xs: Array, weights: Array, bias: Array) -> Array:
         parts = jnp.einsum("thi,hoi->tho", split_heads(xs, weights.shape[0]), weights)

@@ -9,6 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float
 
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ..scan import LowRank, attend
 from ._layer_parts import merge_heads, projections, split_heads, unit_norm
@@ -40,7 +41,7 @@ class _LowRankMap(eqx.Module):
         self.bias = bias
 
     def __call__(self, xs: Float[Array, "step in"], activation: Any = lambda x: x) -> Float[Array, "step out"]:
-        ys = activation(xs @ self.down.T) @ self.up.T
+        ys = linear_map(activation(linear_map(xs, self.down)), self.up)
         return ys if self.bias is None else ys + self.bias
 
 
@@ -216,7 +217,7 @@ class RWKV7(AbstractSequenceLayer):
         heads = self.r_k.shape[0]
         log = -_SLOWEST * jax.nn.sigmoid(self.w_lora(xw, jnp.tanh))
         rates = jax.nn.sigmoid(self.a_lora(xa))
-        reads, keys, values = xr @ self.r_proj.T, xk @ self.k_proj.T, xv @ self.v_proj.T
+        reads, keys, values = linear_map(xr, self.r_proj), linear_map(xk, self.k_proj), linear_map(xv, self.v_proj)
         if first_values is not None and self.v_lora is not None:
             values = values + jax.nn.sigmoid(self.v_lora(xv)) * (first_values - values)
         # The published norm is max(|k|, 1e-12); this one has a gradient at 0.
@@ -237,4 +238,4 @@ class RWKV7(AbstractSequenceLayer):
         bonus = jnp.sum(reads * keys * self.r_k, axis=-1, keepdims=True) * cut
         merged = merge_heads(normed) * self.norm_weight + self.norm_bias + merge_heads(bonus)
         gate = self.g_lora(xg, jax.nn.sigmoid)
-        return (merged * gate) @ self.o_proj.T, values, RWKV7State(xs[-1], memory)
+        return linear_map(merged * gate, self.o_proj), values, RWKV7State(xs[-1], memory)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float
 
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ._complex_pairs import gaussian_pair, to_complex, to_pair
 from ._diagonal_states import run_diagonal
@@ -142,7 +143,7 @@ class S5(AbstractSequenceLayer):
         mode: str,
     ) -> tuple[Float[Array, "step out"], Float[Array, "2 state"]]:
         poles, read_in = self.discrete()
-        drives = jax.lax.complex(xs @ read_in.real.T, xs @ read_in.imag.T)
+        drives = jax.lax.complex(linear_map(xs, read_in.real), linear_map(xs, read_in.imag))
         states, state = run_diagonal(poles, drives, state, mode=mode, chunk_size=self.chunk_size, resets=resets)
-        ys = states.real @ self.read_out[0].T - states.imag @ self.read_out[1].T
+        ys = linear_map(states.real, self.read_out[0]) - linear_map(states.imag, self.read_out[1])
         return self.output((2 if self.conj_sym else 1) * ys + self.skip * xs), state

@@ -10,6 +10,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float, Int
 
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ._block import Block, FeedForward, make_norm
 from ._embedding import Embedding, LinearEmbedding
@@ -108,7 +109,7 @@ class SequenceModel(AbstractRecurrent):
         head = self.head
         hs = hs if head.norm is None else jax.vmap(head.norm)(hs)
         weight = self.embedding.weight[: self.num_classes] if head.weight is None else head.weight
-        return hs @ weight.T + head.bias
+        return linear_map(hs, weight) + head.bias
 
 
 def sequence_model(

@@ -10,6 +10,7 @@ import jax.tree_util as jtu
 from jaxtyping import Array, Bool, Float, Int
 
 from .._cite import cite
+from .._products import linear_map
 from .._types import PRNGKey
 from ._layer_parts import merge_heads, positions_of, projections, rotate, split_heads
 from ._network import float_dtype
@@ -90,7 +91,9 @@ class SoftmaxAttention(AbstractSequenceLayer):
         num, most = xs.shape[0], self.max_length
         if num > most and resets is None:
             raise ValueError(_overflow(most, f"{num} steps"))
-        queries, keys, values = (split_heads(xs @ w.T, self.num_heads) for w in (self.query, self.key, self.value))
+        queries, keys, values = (
+            split_heads(linear_map(xs, w), self.num_heads) for w in (self.query, self.key, self.value)
+        )
         places, position = positions_of(state.position, num, resets)
         if self.rotary:
             queries, keys = rotate(queries, places), rotate(keys, places)
@@ -119,7 +122,7 @@ class SoftmaxAttention(AbstractSequenceLayer):
         else:
             # From nothing, as in training, there is no cache to look through.
             outputs, held = jax.lax.cond(state.position == 0, alone, with_cache)
-        return merge_heads(outputs) @ self.output.T, AttentionCache(*held, position)
+        return linear_map(merge_heads(outputs), self.output), AttentionCache(*held, position)
 
 
 def attend_softmax(

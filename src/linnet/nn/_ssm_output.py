@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._products import linear_map
 from .._types import PRNGKey
 from ._random import gaussian
 
@@ -49,7 +50,7 @@ class SSMOutput(eqx.Module):
         if self.weight is None or self.bias is None:
             return ys
         active = jax.nn.gelu(ys, approximate=False)
-        mixed = active @ self.weight.T + self.bias
+        mixed = linear_map(active, self.weight) + self.bias
         if self.kind == "glu":
             first, second = jnp.split(mixed, 2, axis=-1)
             return first * jax.nn.sigmoid(second)

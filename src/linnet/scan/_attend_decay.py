@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from .._products import times, transposed_times
 from ._chunks import (
     before_or_same,
     cumulative,
@@ -70,7 +71,7 @@ def chunked_decay(
         out = faded(key, None if total is None else total[-1] - at_keys, spread(late, rank))
         out = out if signs is None else out * signs[-1]
         kept = kept_of(total, signs, segment, query.dtype)
-        return (kept, out.T @ value), (faded(query, total, alive), scores, value)
+        return (kept, transposed_times(out, value)), (faded(query, total, alive), scores, value)
 
     def between(state: Array, passing: tuple[Array, Array]) -> tuple[Array, Array]:
         kept, new = passing
@@ -79,7 +80,7 @@ def chunked_decay(
 
     def after(state: Array, reading: tuple[Array, Array, Array]) -> Array:
         query, scores, value = reading
-        return query @ state + scores @ value
+        return times(query, state) + times(scores, value)
 
     outputs, last = in_groups(before, between, after, start, chunks, size)
     return outputs[:num], last

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from .._products import times
 from ._chunks import (
     before_or_same,
     cumulative,
@@ -101,9 +102,9 @@ def chunked_low_rank(
             # u = p + v solves u = E S + L u + v.
             own, new, direct = value, None, None
         else:
-            own = decayed_products(erase, key, seen_rows, at_rows, earlier) @ value
-            new = leaving(key) @ value
-            direct = decayed_products(query, key, total, at_rows, reach) @ value
+            own = times(decayed_products(erase, key, seen_rows, at_rows, earlier), value)
+            new = times(leaving(key), value)
+            direct = times(decayed_products(query, key, total, at_rows, reach), value)
         kept = kept_of(total, signs, segment, query.dtype)
         return (kept, inverse, drive, own, leaving(write), new), (faded(query, total, alive), scores, direct)
 
@@ -111,15 +112,15 @@ def chunked_low_rank(
         def advance(state: Array, now: tuple) -> tuple[Array, tuple[Array, Array]]:
             kept, inverse, drive, own, out, new = now
             # Both are large where keys repeat, and their sum is not: it comes before the inverse.
-            left = inverse @ (drive @ state + own)
-            after = kept * state + out @ left
+            left = times(inverse, times(drive, state) + own)
+            after = kept * state + times(out, left)
             return after if new is None else after + new, (state, left)
 
         return jax.lax.scan(advance, state, passing)
 
     def after(met: tuple[Array, Array], reading: tuple) -> Array:
         (state, left), (read, scores, direct) = met, reading
-        outputs = read @ state + scores @ left
+        outputs = times(read, state) + times(scores, left)
         return outputs if direct is None else outputs + direct
 
     outputs, last = in_groups(before, between, after, start, xs, size)

@@ -8,6 +8,7 @@ import jax.tree_util as jtu
 from jaxtyping import Array
 
 from .._precision import unrounded
+from .._products import times, times_transposed
 from ._policy import attend_group
 
 #: Rows of a block in which exponents are subtracted element by element, where each key has its own decay; a power of 2.
@@ -84,10 +85,10 @@ def decayed_products(
         mask: `"row column"`, true only where the column comes before the row or is its own.
     """
     if at_rows is None or at_columns is None:
-        return jnp.where(mask, rows @ columns.T, 0)
+        return jnp.where(mask, times_transposed(rows, columns), 0)
     if at_rows.ndim == 1:
         exponents = jnp.where(mask, at_rows[:, None] - at_columns[None, :], -jnp.inf)
-        return (rows @ columns.T) * jnp.exp(exponents)
+        return times_transposed(rows, columns) * jnp.exp(exponents)
     (num, width), per_row = rows.shape, columns.shape[0] // rows.shape[0]
     full = max(_BLOCK, 1 << (num - 1).bit_length())
     pad = full - num
@@ -104,7 +105,7 @@ def decayed_products(
         x, g, y, h = (part.reshape(-1, 2, part.shape[1], width) for part in (x, g, y, h))
         border = h[:, 0, -1:]
         later, earlier = x[:, 1] * jnp.exp(g[:, 1] - border), y[:, 0] * jnp.exp(border - h[:, 0])
-        block = _join(block[0::2], jnp.einsum("nik,njk->nij", later, earlier), block[1::2])
+        block = _join(block[0::2], jax.vmap(times_transposed)(later, earlier), block[1::2])
         size *= 2
         x, g, y, h = (part.reshape(full // size, -1, width) for part in (x, g, y, h))
     return jnp.where(mask, block[0, :num, : columns.shape[0]], 0)
@@ -137,7 +138,7 @@ def unit_lower_inverse(lower: Array) -> Array:
     size = 2
     while size < num:
         below = (row // (2 * size) == column // (2 * size)) & (row // size > column // size)
-        inverse = inverse + (inverse @ jnp.where(below, lower, 0)) @ inverse
+        inverse = inverse + times(times(inverse, jnp.where(below, lower, 0)), inverse)
         size *= 2
     return inverse
 
@@ -146,7 +147,7 @@ def unit_lower_inverse(lower: Array) -> Array:
 @unrounded
 def _unit_lower_inverse_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     inverse = unit_lower_inverse(*primals)
-    return inverse, inverse @ (jnp.tril(tangents[0], -1) @ inverse)
+    return inverse, times(inverse, times(jnp.tril(tangents[0], -1), inverse))
 
 
 def before_or_same(size: int, segment: Array | None) -> Array:
