@@ -11,6 +11,8 @@ from jaxtyping import Array, Float
 
 #: Which axes are summed over in each form: from the end, of the first and of the second matrix.
 _SUMMED = {"x y": (-1, -2), "x y^T": (-1, -1), "x^T y": (-2, -2)}
+#: A matrix of so few numbers that is the same for many others is repeated: products of equally many are faster.
+_SMALL = 64 * 64
 
 
 def linear_map(xs: Float[Array, "*rows in"], weights: Float[Array, "out in"]) -> Float[Array, "*rows out"]:
@@ -100,7 +102,12 @@ def _batched(args: tuple[Any, Any], axes: tuple[Any, Any], *, form: str, precisi
         x = jnp.moveaxis(x, first, 0)
         out = _product_p.bind(x.reshape(-1, x.shape[-1]), y, form=form, precision=precision)
         return out.reshape(*x.shape[:2], -1), 0
-    return jax.vmap(lambda x, y: _product(x, y, form=form, precision=precision), axes)(x, y), 0
+    shared, many = (x, jnp.moveaxis(y, second, 0)) if first is None else (y, jnp.moveaxis(x, first, 0))
+    if shared.shape[-2] * shared.shape[-1] > _SMALL:
+        return jax.vmap(lambda x, y: _product(x, y, form=form, precision=precision), axes)(x, y), 0
+    shared = jnp.broadcast_to(shared, (many.shape[0], *shared.shape))
+    x, y = (shared, many) if first is None else (many, shared)
+    return _product_p.bind(x, y, form=form, precision=precision), 0
 
 
 _product_p = Primitive("product")

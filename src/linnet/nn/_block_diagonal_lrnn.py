@@ -91,10 +91,17 @@ class BlockDiagonalLRNN(AbstractSequenceLayer):
     def blocks(self, xs: Float[Array, "step in"]) -> Float[Array, "step head block block"]:
         """The matrices $A$ at all steps."""
         num_heads, size = self.start.shape
-        raw = _mlp(xs, self.block_weights, self.block_biases).reshape(xs.shape[0], num_heads, size, size)
-        raw = raw - jnp.mean(raw, axis=-2, keepdims=True)
-        powers = jnp.max(jnp.sum(jnp.abs(raw) ** self.norm, axis=-2, keepdims=True), axis=-1, keepdims=True)
-        return raw / jnp.maximum(powers, _LEAST) ** (1 / self.norm)
+        # Centring is linear: of the weights it costs nothing, of what they give a pass over all steps, there and back.
+        shape = num_heads, size, size
+        first, *last = self.block_weights[0], self.block_weights[1], self.block_biases[1]
+        last = [part.reshape(*shape, *part.shape[1:]) for part in last]
+        weights, biases = (part - jnp.mean(part, axis=1, keepdims=True) for part in last)
+        raw = _mlp(xs, (first, weights.reshape(-1, weights.shape[-1])), (self.block_biases[0], biases.reshape(-1)))
+        raw = raw.reshape(xs.shape[0], *shape)
+        # As a power XLA computes it number by number.
+        powers = jnp.exp(self.norm * jnp.log(jnp.maximum(jnp.abs(raw), jnp.finfo(raw.dtype).tiny)))
+        powers = jnp.max(jnp.sum(powers, axis=-2, keepdims=True), axis=-1, keepdims=True)
+        return raw * jnp.exp(jnp.log(jnp.maximum(powers, _LEAST)) / -self.norm)
 
     def drives(self, xs: Float[Array, "step in"]) -> Float[Array, "step head block"]:
         """What is added, $v$, at all steps."""

@@ -50,9 +50,12 @@ def rotate(
     r"""Rotary positions: the pair of features $(i, i + d/2)$ turned by the angle $t\, b^{-2 i / d}$."""
     half = xs.shape[-1] // 2
     angles = positions[:, None].astype(xs.dtype) * base ** (-jnp.arange(half, dtype=xs.dtype) / half)
-    cosine, sine = jnp.cos(angles)[:, None], jnp.sin(angles)[:, None]
-    first, second, rest = xs[..., :half], xs[..., half : 2 * half], xs[..., 2 * half :]
-    return jnp.concatenate([first * cosine - second * sine, first * sine + second * cosine, rest], axis=-1)
+    # Both halves side by side, and the other way round: a reversal is made with the sum, pieces would be copied.
+    pairs = xs[..., : 2 * half].reshape(*xs.shape[:-1], 2, half)
+    sine = jnp.sin(angles)[:, None, None]
+    turned = pairs * jnp.cos(angles)[:, None, None] + pairs[..., ::-1, :] * jnp.concatenate([-sine, sine], axis=-2)
+    turned = turned.reshape(*xs.shape[:-1], 2 * half)
+    return turned if 2 * half == xs.shape[-1] else jnp.concatenate([turned, xs[..., 2 * half :]], axis=-1)
 
 
 def positions_of(

@@ -11,8 +11,8 @@ from jaxtyping import Array, Bool, Float
 
 from .. import scan
 from .._cite import cite
-from .._products import linear_map
 from .._precision import is_accelerated
+from .._products import linear_map
 from .._types import PRNGKey
 from ._inner_size import inner_size
 from ._layer_parts import inverse_softplus, log_uniform, projections

@@ -227,7 +227,9 @@ class RWKV7(AbstractSequenceLayer):
         strengths = 2 * rates if self.allow_neg_eigval else rates
 
         def one(reads: Array, keys: Array, values: Array, log: Array, kappa: Array, strengths: Array, memory: Array):
-            transition = LowRank(-kappa[:, None], (strengths * kappa)[:, None], log=log, undecayed=True)
+            transition = LowRank(
+                -kappa[:, None], (strengths * kappa)[:, None], log=log, undecayed=True, least=-_SLOWEST
+            )
             return attend(transition, reads, keys, values, memory, mode=mode, chunk_size=self.chunk_size, resets=resets)
 
         over = (1, 1, 1, 1, 1, 1, 0)

@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from .._products import times
+from .._products import times, transposed_times
 from ._chunks import (
     before_or_same,
+    bounded,
     cumulative,
     cut,
     decayed_products,
@@ -62,6 +63,7 @@ def chunked_low_rank(
         # What a step writes is written after all its corrections.
         blank = ((0, 0), (rank - 1, 0), (0, 0))
         keys, values = jnp.pad(keys[:, None], blank), jnp.pad(values[:, None], blank)
+    safe = bounded(transition.least, size)
     xs = (
         *cut((queries, transition.erase, transition.write, keys, values), num, size),
         None if log is None else cut(log, num, size),
@@ -93,20 +95,20 @@ def chunked_low_rank(
         def leaving(part: Array) -> Array:
             """What rows are at the end of the chunk."""
             found = faded(part, ends, late)
-            return (found if signs is None else found * signs[-1]).T
+            return found if signs is None else found * signs[-1]
 
-        inverse = unit_lower_inverse(decayed_products(erase, write, seen_rows, at_rows, earlier))
+        inverse = unit_lower_inverse(decayed_products(erase, write, seen_rows, at_rows, earlier, safe))
         drive = faded(erase, seen_rows, spread(alive, rank))
-        scores = decayed_products(query, write, total, at_rows, reach)
+        scores = decayed_products(query, write, total, at_rows, reach, safe)
         if one_direction:
             # u = p + v solves u = E S + L u + v.
             own, new, direct = value, None, None
         else:
-            own = times(decayed_products(erase, key, seen_rows, at_rows, earlier), value)
-            new = times(leaving(key), value)
-            direct = times(decayed_products(query, key, total, at_rows, reach), value)
+            own = times(decayed_products(erase, key, seen_rows, at_rows, earlier, safe), value)
+            new = transposed_times(leaving(key), value)
+            direct = times(decayed_products(query, key, total, at_rows, reach, safe), value)
         kept = kept_of(total, signs, segment, query.dtype)
-        return (kept, inverse, drive, own, leaving(write), new), (faded(query, total, alive), scores, direct)
+        return (kept, inverse, drive, own, leaving(write).T, new), (faded(query, total, alive), scores, direct)
 
     def between(state: Array, passing: tuple) -> tuple[Array, tuple[Array, Array]]:
         def advance(state: Array, now: tuple) -> tuple[Array, tuple[Array, Array]]:

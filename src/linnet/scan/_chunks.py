@@ -13,6 +13,8 @@ from ._policy import attend_group
 
 #: Rows of a block in which exponents are subtracted element by element, where each key has its own decay; a power of 2.
 _BLOCK = 4
+#: The largest logarithm of a decay over a whole chunk that needs no such blocks; half of it is put on either side.
+_BOUND = 40.0
 
 
 def cut(tree: Any, num: int, size: int) -> Any:
@@ -68,11 +70,17 @@ def kept_of(total: Array | None, signs: Array | None, segment: Array | None, dty
 
 
 def decayed_products(
-    rows: Array, columns: Array, at_rows: Array | None, at_columns: Array | None, mask: Array
+    rows: Array,
+    columns: Array,
+    at_rows: Array | None,
+    at_columns: Array | None,
+    mask: Array,
+    bounded: bool = False,
 ) -> Array:
     r"""$\sum_c x_{ic}\, y_{jc}\, e^{G_{ic} - G'_{jc}}$ where the mask is true, else 0.
 
-    Exponents are always differences, formed before the exponential: cumulative decays by themselves would overflow.
+    Exponents are always differences, formed before the exponential: cumulative decays by themselves would overflow,
+    unless they are known to be bounded; then one product does.
     Where each key has its own decay, blocks of a few rows on the diagonal are summed element by element. Two neighbours
     of any size are joined by the product of the later rows and the earlier columns, both faded to the border between
     them: no exponent is positive where decays are none, and the work is $O(\log C)$ exponentials a step and key.
@@ -83,12 +91,17 @@ def decayed_products(
         at_rows: $G$, `"row"` or `"row key"`; `None`, as for the columns, where nothing decays.
         at_columns: $G'$, `"column"` or `"column key"`.
         mask: `"row column"`, true only where the column comes before the row or is its own.
+        bounded: no exponential of half of a cumulative decay can overflow.
     """
     if at_rows is None or at_columns is None:
         return jnp.where(mask, times_transposed(rows, columns), 0)
     if at_rows.ndim == 1:
         exponents = jnp.where(mask, at_rows[:, None] - at_columns[None, :], -jnp.inf)
         return times_transposed(rows, columns) * jnp.exp(exponents)
+    if bounded:
+        middle = at_columns[-1] / 2
+        faded_rows, faded_columns = rows * jnp.exp(at_rows - middle), columns * jnp.exp(middle - at_columns)
+        return jnp.where(mask, times_transposed(faded_rows, faded_columns), 0)
     (num, width), per_row = rows.shape, columns.shape[0] // rows.shape[0]
     full = max(_BLOCK, 1 << (num - 1).bit_length())
     pad = full - num
@@ -100,7 +113,7 @@ def decayed_products(
     own = jnp.pad(mask, ((0, pad), (0, per_row * pad))).reshape(count, size, count, size * per_row)
     own = own[jnp.arange(count), :, jnp.arange(count)]
     exponents = jnp.where(own[..., None], g[:, :, None] - h[:, None], -jnp.inf)
-    block = jnp.einsum("nik,njk,nijk->nij", x, y, jnp.exp(exponents))
+    block = jnp.sum(x[:, :, None] * y[:, None] * jnp.exp(exponents), axis=-1)
     while size < full:
         x, g, y, h = (part.reshape(-1, 2, part.shape[1], width) for part in (x, g, y, h))
         border = h[:, 0, -1:]
@@ -156,9 +169,15 @@ def before_or_same(size: int, segment: Array | None) -> Array:
     return mask if segment is None else mask & (segment[:, None] == segment[None, :])
 
 
+def bounded(least: float | None, size: int) -> bool:
+    """Whether decays of no less than this logarithm cannot overflow in a chunk."""
+    return least is not None and -least * size <= _BOUND
+
+
 def cumulative(log: Array) -> Array:
     """Sums of the rows so far; a product with a triangle, which CPUs do faster than sums along an axis."""
-    return jnp.tril(jnp.ones((log.shape[0], log.shape[0]), log.dtype)) @ log
+    triangle = jnp.tril(jnp.ones((log.shape[0], log.shape[0]), log.dtype))
+    return times(triangle, log) if log.ndim == 2 else times(triangle, log[:, None])[:, 0]
 
 
 def in_groups(before: Any, between: Any, after: Any, start: Array, chunks: Any, size: int) -> tuple[Array, Array]:

@@ -26,6 +26,7 @@ class LowRank(AbstractTransition):
         log: $\log |a_t|$, `"step"` or `"step key"`; `None` where nothing decays.
         sign: signs of $a_t$, of the same shape; `None` where all are positive.
         undecayed: the correction reads the state before its decay.
+        least: no logarithm is below this number, where one is known: chunks of a few steps take fewer products then.
     """
 
     modes: ClassVar[tuple[str, ...]] = ("step", "scan", "associative")
@@ -40,6 +41,7 @@ class LowRank(AbstractTransition):
     sign: Float[Array, "..."] | None = None
     undecayed: bool = eqx.field(static=True, default=False)
     invariant: bool = eqx.field(static=True, default=False)
+    least: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         shapes = self.erase.shape, self.write.shape
