@@ -22,8 +22,8 @@ from ._short_convolution import ShortConvolution
 
 #: No step size begins below this, also if a smaller range is asked for.
 _LEAST_DT = 1e-4
-#: Steps whose states are made at a time: measured on two cores.
-_CHUNK = 32
+#: Steps whose states the backward pass has at a time: measured on two cores.
+_CHUNK = 64
 
 
 @cite("gu2023mamba", "grazzi2025unlocking")
@@ -138,21 +138,34 @@ class Mamba(AbstractSequenceLayer):
 
     def _scanned(self, parts: tuple, start: Array, mode: str) -> tuple[Array, Array]:
         """What is read of all states, and the last of them."""
-        poles = -jnp.exp(self.log_poles)
-        # All states at once are so many that they would wait for memory; those of a few steps stay near.
-        chunked = parts[0].shape[0] > _CHUNK and (mode == "scan" or (mode == "auto" and not is_accelerated()))
-        mode, size = ("scan", None) if chunked else (mode, self.chunk_size)
+        if mode == "scan" or (mode == "auto" and not is_accelerated()):
+            return self._step_by_step(parts, start)
+        steps, inputs, write, read, resets = parts
+        logs = steps[:, :, None] * -jnp.exp(self.log_poles)
+        decay = scan.Diagonal(2 * jnp.exp(logs) - 1) if self.allow_neg_eigval else scan.Diagonal(log=logs)
+        drives = (steps * inputs)[:, :, None] * write[:, None, :]
+        states, last = scan.recur(decay, drives, start, mode=mode, chunk_size=self.chunk_size, resets=resets)
+        return jnp.einsum("tin,tn->ti", states.astype(inputs.dtype), read), last
 
-        def some(state: Array, parts: tuple) -> tuple[Array, Array]:
-            steps, inputs, write, read, resets = parts
-            logs = steps[:, :, None] * poles
-            decay = scan.Diagonal(2 * jnp.exp(logs) - 1) if self.allow_neg_eigval else scan.Diagonal(log=logs)
-            drives = (steps * inputs)[:, :, None] * write[:, None, :]
-            states, last = scan.recur(decay, drives, state, mode=mode, chunk_size=size, resets=resets)
-            return last.astype(state.dtype), jnp.einsum("tin,tn->ti", states.astype(inputs.dtype), read)
+    def _step_by_step(self, parts: tuple, start: Array) -> tuple[Array, Array]:
+        """The same where decays, drives and states of a step are made, read and gone before the next.
 
-        if chunked:
-            last, out = scan.over_chunks(some, start, parts, self.chunk_size or _CHUNK)
-        else:
-            last, out = some(start, parts)
-        return out, last
+        All of them at once are so many that they would wait for memory. The axis of many features comes last here, over
+        which a CPU adds and multiplies several numbers at a time.
+        """
+        inputs = parts[1]
+        dtype = jnp.promote_types(inputs.dtype, jnp.float32)
+        poles = -jnp.exp(self.log_poles.T.astype(dtype))
+
+        def advance(state: Array, now: tuple) -> tuple[Array, Array]:
+            steps, inputs, write, read, reset = now
+            decay = jnp.exp(steps * poles)
+            decay = 2 * decay - 1 if self.allow_neg_eigval else decay
+            state = state if reset is None else jnp.where(reset, 0, state)
+            state = decay * state + steps * inputs * write[:, None]
+            return state, (read @ state).astype(inputs.dtype)
+
+        body = jax.checkpoint(advance)  # a decay is made anew sooner than it is read again
+        size = self.chunk_size or _CHUNK
+        last, out = scan.checkpointed_scan(body, start.T.astype(dtype), parts, inputs.shape[0], size)
+        return out, last.T

@@ -23,7 +23,7 @@ from ._block import Block as Block
 from ._convolve import convolve as convolve
 from ._dense import Dense as Dense
 from ._diagonal import Diagonal as Diagonal
-from ._generic import over_chunks as over_chunks
+from ._generic import checkpointed_scan as checkpointed_scan
 from ._identity import Identity as Identity
 from ._low_rank import LowRank as LowRank
 from ._max_plus import AbstractLogSpace as AbstractLogSpace, LogSumExp as LogSumExp, MaxPlus as MaxPlus

@@ -19,6 +19,7 @@ from ._chunks import (
 from ._elementwise import decay
 from ._identity import Identity
 from ._numbers import bounded_logarithms
+from ._policy import attend_group
 from ._transition import AbstractTransition
 
 
@@ -82,7 +83,7 @@ def chunked_decay(
         query, scores, value = reading
         return times(query, state) + times(scores, value)
 
-    outputs, last = in_groups(before, between, after, start, chunks, size)
+    outputs, last = in_groups(before, between, after, start, chunks, size, attend_group(transition))
     return outputs[:num], last
 
 

@@ -21,6 +21,7 @@ from ._chunks import (
 )
 from ._low_rank import LowRank
 from ._numbers import bounded_logarithms
+from ._policy import attend_group
 
 
 def chunked_low_rank(
@@ -125,5 +126,5 @@ def chunked_low_rank(
         outputs = times(read, state) + times(scores, left)
         return outputs if direct is None else outputs + direct
 
-    outputs, last = in_groups(before, between, after, start, xs, size)
+    outputs, last = in_groups(before, between, after, start, xs, size, attend_group(transition))
     return outputs[:num], last

@@ -9,7 +9,6 @@ from jaxtyping import Array
 
 from .._precision import unrounded
 from .._products import times, times_transposed
-from ._policy import attend_group
 
 #: Rows of a block in which exponents are subtracted element by element, where each key has its own decay; a power of 2.
 _BLOCK = 4
@@ -180,7 +179,9 @@ def cumulative(log: Array) -> Array:
     return times(triangle, log) if log.ndim == 2 else times(triangle, log[:, None])[:, 0]
 
 
-def in_groups(before: Any, between: Any, after: Any, start: Array, chunks: Any, size: int) -> tuple[Array, Array]:
+def in_groups(
+    before: Any, between: Any, after: Any, start: Array, chunks: Any, size: int, group_size: int
+) -> tuple[Array, Array]:
     """Outputs and the last state of a recurrence over chunks, of which many are worked at a time.
 
     The backward pass keeps the state between groups of chunks only, and makes the rest of one group anew.
@@ -192,6 +193,7 @@ def in_groups(before: Any, between: Any, after: Any, start: Array, chunks: Any, 
         start: the state before the first.
         chunks: a tree of arrays, `"chunk within ..."`; a chunk of zeros changes no state.
         size: steps in a chunk.
+        group_size: steps in a group.
     """
 
     def group(state: Array, chunks: Any) -> tuple[Array, Array]:
@@ -200,7 +202,7 @@ def in_groups(before: Any, between: Any, after: Any, start: Array, chunks: Any, 
         return state, jax.vmap(after)(met, reading)
 
     num = jtu.tree_leaves(chunks)[0].shape[0]
-    count = -(-num * size // attend_group())
+    count = -(-num * size // group_size)
     if count <= 1:
         last, outputs = group(start, chunks)
     else:

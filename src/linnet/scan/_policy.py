@@ -15,6 +15,8 @@ CPU_SCALAR_CHUNK = 32
 ACCELERATOR_CHUNK = 64
 #: Steps whose chunks are worked at a time, and whose backward pass makes them anew: they stay in a CPU's cache.
 CPU_GROUP = 256
+#: The same where nothing fades: so little is made anew that waiting for both cores costs more.
+CPU_IDENTITY_GROUP = 4096
 #: On accelerators they are to fill the units.
 ACCELERATOR_GROUP = 8192
 #: So few steps are taken one by one.
@@ -70,6 +72,8 @@ def attend_chunk(transition: Any, asked: int | None) -> int:
     return CPU_SCALAR_CHUNK if isinstance(transition, (Identity, Scalar)) else CPU_CHUNK
 
 
-def attend_group() -> int:
+def attend_group(transition: Any) -> int:
     """Steps that `attend` works at a time in chunks."""
-    return ACCELERATOR_GROUP if is_accelerated() else CPU_GROUP
+    if is_accelerated():
+        return ACCELERATOR_GROUP
+    return CPU_IDENTITY_GROUP if isinstance(transition, Identity) else CPU_GROUP
