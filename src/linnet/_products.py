@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 #: Which axes are summed over in each form: from the end, of the first and of the second matrix.
 _SUMMED = {"x y": (-1, -2), "x y^T": (-1, -1), "x^T y": (-2, -2)}
-#: A matrix of so few numbers that is the same for many others is repeated: products of equally many are faster.
+#: Matrices of so few numbers are transposed before a product, and repeated where one is the same for many others.
 _SMALL = 64 * 64
 
 
@@ -72,8 +72,11 @@ def _product(x: Array, y: Array, *, form: str, precision: Any) -> Array:
 
 
 def _product_on_cpu(x: Array, y: Array, *, form: str, precision: Any) -> Array:
-    """XLA would fold a transpose into the product, for which its library of small products has no form."""
-    if form == "x^T y" and x.ndim > 2:
+    """XLA would fold a transpose into the product, for which its library of small products has no form.
+
+    Large matrices are left alone: their transpose, made together with whatever they come from, is slow by itself.
+    """
+    if form == "x^T y" and x.ndim > 2 and x.shape[-2] * x.shape[-1] <= _SMALL:
         x, form = lax.optimization_barrier(x.mT), "x y"
     return _product(x, y, form=form, precision=precision)
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import jax.tree_util as jtu
@@ -97,8 +98,32 @@ def test_a_text_learned_by_heart_is_said_to_be():
         "bits_per_byte": 5.0,
         "references": {"pairs": 4.2},
     }
-    assert "by heart (0.10 bits a byte there)" in _sequence_text._answer({**found, "loss": [6.0, 0.1]})
-    assert "by heart" not in _sequence_text._answer({**found, "loss": [6.0, 4.0]})
+    last = {"steps": [0, 90], "kept_step": 90}
+    assert "by heart (0.10 bits a byte there)" in _sequence_text._answer({**found, **last, "loss": [6.0, 0.1]})
+    assert "by heart" not in _sequence_text._answer({**found, **last, "loss": [6.0, 4.0]})
+
+
+def test_a_text_is_read_until_what_was_kept_back_gets_worse(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    text = tmp_path / "noise.txt"
+    text.write_bytes(bytes(rng.choice(list(b"abcdefgh"), 800).tolist()))  # nothing to learn but its frequencies
+    words = "mingru --hidden 32 --mlp 0 --num-layers 1 --length 8 --steps 200 --batch 16 --rate 0.03 --json"
+    command = ["sequence", "text", str(text), "--out", str(tmp_path / "runs"), "--layer", *words.split()]
+    assert main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    losses = found["validation_loss"]
+    assert found["train_bytes"] == 648 and found["validation_bytes"] == 72 and found["held_out_bytes"] == 80
+    assert losses[found["steps"].index(found["kept_step"])] == min(losses) < 0.98 * losses[-1]
+    assert f"that of step {found['kept_step']} of 200" in found["answer"]
+    # The stored model is that of the step: what was kept back costs with it what was recorded then.
+    settings = config.load("sequence-text", layer="mingru", hidden=32, mlp=0.0, num_layers=1, length=8)
+    contestant, shown = _sequence_text._contestant(settings), _sequence_text._shown(tasks.text_task(text, 8))
+    models = training.load_models(store.RunFolder(found["run"]), "text", contestant, _sequence_text.BYTES, settings)
+    batch = shown.held_out.sample(training.WATCHED, key=jr.fold_in(jr.key(0), training._TEST))
+    logits = np.asarray(jax.vmap(_sequence_text._first(models))(batch.x)[0], float)
+    logs = logits - np.log(np.sum(np.exp(logits), axis=-1, keepdims=True))
+    bits = -np.take_along_axis(logs, np.asarray(batch.y)[..., None], -1).mean() / np.log(2)
+    assert abs(bits - min(losses)) < 1e-4
 
 
 @pytest.mark.slow

@@ -48,10 +48,12 @@ class Loss(AbstractObserver):
 
     Args:
         part: "train", "validation" or "test".
+        batch: samples to measure on in place of those of the task, where a task draws fresh ones.
     """
 
     part: str = eqx.field(default="train", static=True)
     objective: AbstractObjective | None = None
+    batch: tasks.Batch | None = None
 
     @property
     def name(self) -> str:
@@ -62,13 +64,16 @@ class Loss(AbstractObserver):
         return ()
 
     def bind(self, network: Any, task: Any, loss: AbstractLoss) -> "Loss":
-        if self.part == "train":
+        if self.batch is not None:
+            data = self.batch
+        elif self.part == "train":
             data = task
         elif isinstance(task, tasks.Split) and getattr(task, self.part) is not None:
             data = getattr(task, self.part)
         else:
             raise ValueError(
-                f"The {self.part} loss needs a Split with a {self.part} part; pass `task.draw(num, key=key)`."
+                f"The {self.part} loss needs a Split with a {self.part} part; pass `task.draw(num, key=key)`, or the "
+                "observer a `batch`."
             )
         return Loss(self.part, make_objective(network, data, loss))
 

@@ -40,17 +40,29 @@ def bits_figure(summary: Mapping[str, Any]) -> Figure:
 
 
 def loss_figure(summary: Mapping[str, Any]) -> Figure:
-    """The training loss in bits for each byte."""
+    """The loss in bits for each byte, on what was trained on and on what was kept back to see when to stop."""
 
     def plot(canvas: Canvas) -> None:
         axes = canvas.subplots()
-        axes.plot(summary["steps"], summary["loss"], color=COLOURS[0])
         unigram = next(iter(summary["references"].values()))
+        lines = [("what it reads", summary["loss"], COLOURS[0]), ("kept back", summary["validation_loss"], COLOURS[1])]
+        lines = [line for line in lines if line[1] is not None]
+        for _, values, colour in lines:
+            axes.plot(summary["steps"], values, color=colour)
         axes.axhline(unigram, color=GUIDE, linestyle="--", linewidth=1)
-        axes.set(xlabel="step of training", ylabel="bits per byte of training text", ylim=(0, None))
-        label_ends(axes, [summary["loss"][-1], unigram], ["the model", "bytes one by one"], [COLOURS[0], GUIDE])
+        if early:
+            axes.axvline(summary["kept_step"], color=GUIDE, linewidth=1)
+        axes.set(xlabel="step of training", ylabel="bits per byte", ylim=(0, None))
+        ends = [*(values[-1] for _, values, _ in lines), unigram]
+        names = [*(name for name, _, _ in lines), "bytes one by one"]
+        label_ends(axes, ends, names, [*(colour for *_, colour in lines), GUIDE])
 
-    caption = "How it was learned: the loss on windows of the training part. Dashed: what single bytes alone need."
+    early = summary["kept_step"] < summary["steps"][-1]
+    caption = "How it was learned: the loss on windows of the training part" + (
+        "" if summary["validation_loss"] is None else ", and on its end, which was kept back to see when to stop"
+    )
+    caption += ". Dashed: what single bytes alone need."
+    caption += " The vertical line: the step whose model is kept." if early else ""
     return draw("training", caption, plot, height=3.2)
 
 
@@ -76,11 +88,14 @@ def write_text_report(folder: str | os.PathLike, summary: Mapping[str, Any]) -> 
         kind="linnet sequence text",
         about=(
             f"{summary['train_bytes']:,} bytes to train, {summary['held_out_bytes']:,} held out at the end; trained "
-            f"for {summary['steps'][-1]} steps of {summary['batch']} windows of {summary['train_length']} bytes."
+            f"for {summary['kept_step']:,} steps of {summary['batch']} windows of {summary['train_length']} bytes."
         ),
         facts=[
             ("bits per held-out byte", f"{summary['bits_per_byte']:.3f}"),
-            ("bytes guessed right", percent(summary["training_accuracy"][-1])),
+            (
+                "bytes guessed right",
+                percent(summary["training_accuracy"][summary["steps"].index(summary["kept_step"])]),
+            ),
             ("commonest byte", percent(summary["chance"])),
             ("parameters", f"{summary['parameters']:,}".replace(",", "\u2009")),
         ],

@@ -34,6 +34,9 @@ KIND, NAME = "sequence-text", "text"
 
 #: A held-out byte that needs so many times the bits of one that was read says that the text was learned by heart.
 BY_HEART = 2.0
+#: The part of the text for training, at its end, that says when to stop, and the windows it needs to be asked.
+VALIDATED, ENOUGH = 0.1, 8
+
 #: Parts of the held-out text that are read side by side.
 STREAMS = 16
 
@@ -84,7 +87,16 @@ def sequence_text(
         started = time.monotonic()
         title = f"training {contestant.about} on {Path(file).name}"
         progress(title, 0, 0)
-        trained, models = train(run, NAME, contestant, task, config, lambda done, total: progress(title, done, total))
+        shown = _shown(task)
+        trained, models = train(
+            run,
+            NAME,
+            contestant,
+            shown or task,
+            config,
+            lambda done, total: progress(title, done, total),
+            go_back=shown is not None,
+        )
         progress("reading the held-out end", 0, 0)
         tested = store.stage(run, "test", lambda: _measure(models, task, _is_recurrent(contestant)))
         references = store.stage(run, "references", lambda: _references(task))
@@ -95,7 +107,8 @@ def sequence_text(
             "layer": contestant.layer,
             "about": contestant.about,
             "file": file,
-            "train_bytes": int(task.train.shape[0]),
+            "train_bytes": int((shown or task).train.shape[0]),
+            "validation_bytes": int(shown.test.shape[0]) if shown else 0,
             "held_out_bytes": int(task.test.shape[0]),
             "train_length": length,
             "parameters": trained.attrs["parameters"],
@@ -104,6 +117,12 @@ def sequence_text(
             "references": {str(key): float(references[key]) for key in references.data_vars},
             "steps": trained["step"].values.tolist(),
             "loss": (np.median(trained["loss"].values, axis=0) / length / math.log(2)).tolist(),
+            "validation_loss": (
+                (np.median(trained["validation_loss"].values, axis=0) / length / math.log(2)).tolist()
+                if shown
+                else None
+            ),
+            "kept_step": trained.attrs["kept_step"],
             "training_accuracy": np.median(trained["accuracy"].values, axis=0).tolist(),
             "chance": task.chance,
             "seeds": config.seeds,
@@ -195,6 +214,17 @@ def _contestant(config: SequenceConfig) -> Contestant:
     return contestants(config, max(ROOM, 4 * (config.length or 128)))[0]
 
 
+def _shown(task: tasks.TextTask) -> tasks.TextTask | None:
+    """The text for training without its end, which is held out of it to say when to stop; `None` for too little text.
+
+    The held-out end of the whole text is not looked at: what it says at the last is about bytes that decided nothing.
+    """
+    border = len(task.train) - math.ceil(VALIDATED * len(task.train))
+    if len(task.train) - border < ENOUGH * task.length or border <= task.length:
+        return None
+    return tasks.TextTask(task.train[:border], task.train[border:], task.length, task.commonest)
+
+
 def _is_recurrent(contestant: Contestant) -> bool:
     return "max_length" not in inspect.signature(nn.LAYERS[contestant.layer]).parameters
 
@@ -281,9 +311,16 @@ def _answer(found: dict[str, Any]) -> str:
     else:
         worse = {name: value for name, value in references.items() if value <= bits}
         least = max(worse, key=worse.__getitem__)
-        said += f"; {least} needs {references[least]:.3f}, and {beaten} of {len(references)} references need more."
-    seen = found["loss"][-1]
-    if bits > BY_HEART * seen:
+        least, cost = least + "," * ("," in least), references[least]
+        said += f"; {least} needs {cost:.3f}, and {beaten} of {len(references)} references need more."
+    kept, steps, seen = found["kept_step"], found["steps"], found["loss"][-1]
+    if kept < steps[-1]:
+        said += (
+            f" The model is that of step {kept:,} of {steps[-1]:,}: after it, bytes that were kept back to see when to "
+            f"stop cost more, {found['validation_loss'][-1]:.2f} bits in the end where it was "
+            f"{min(found['validation_loss']):.2f}."
+        )
+    elif bits > BY_HEART * seen:
         said += (
             f" It has learned what it read by heart ({seen:.2f} bits a byte there): take fewer --steps, or more text "
             f"than {found['train_bytes']:,} bytes."

@@ -28,6 +28,9 @@ RECORDS, CHUNK = 40, 4
 #: Held-out sequences on which accuracy is recorded during training.
 WATCHED = 256
 
+#: Training goes back to its best time where its end is worse than that by this share.
+WORSE = 0.02
+
 #: Test sequences that are held in memory at once.
 GROUP = 64
 
@@ -94,6 +97,7 @@ def train(
     task: Any,
     config: SequenceConfig,
     progress: Progress,
+    go_back: bool = False,
 ) -> tuple[xr.Dataset, nn.SequenceModel]:
     """Trains models of all seeds side by side, or reads the stage and the models back.
 
@@ -104,11 +108,15 @@ def train(
         task: the task.
         config: the settings.
         progress: is told how far it is.
+        go_back: train again, to the recorded step at which the loss on the held-out part of `task` was least (the
+            median over seeds), where it is larger at the end.
 
     Returns:
-        "loss" and "accuracy" over "seed" and "step", and the models, seeds first.
+        "loss" and "accuracy" over "seed" and "step", with `go_back` "validation_loss" too, and the models, seeds first.
+        The attribute `kept_step` says after how many steps they are what they are.
     """
-    kept, chunks = store.FolderCheckpointer(run, f"model-{name}"), store.FolderCheckpointer(run, f"chunks-{name}")
+    kept = store.FolderCheckpointer(run, f"model-{name}")
+    loops = [store.FolderCheckpointer(run, f"chunks-{name}{end}") for end in ("", "-back")]
     key, rule = jr.key(config.seed), make_rule(config)
     trained_on = training_task(task, config)
     held_out = getattr(task, "held_out", task)
@@ -121,31 +129,45 @@ def train(
         steps = recorded_steps(config)
         rates = np.asarray(jax.vmap(rule.rate)(jnp.arange(config.steps)), float)
         times = np.concatenate([[0.0], np.cumsum(rates)])[steps]
-        found = learn.ensemble(
-            make,
-            jnp.asarray(times),
-            {"seed": config.seeds},
-            key=key,
-            observe=[learn.Accuracy(batch=watched)],
-            loss=CrossEntropy(),
-            records_per_chunk=CHUNK,
-            checkpointer=chunks,
-            progress=progress,
-        )
+
+        observed = [learn.Accuracy(batch=watched), *([learn.Loss("validation", batch=watched)] if go_back else [])]
+
+        def trained(last: int, chunks: store.FolderCheckpointer) -> Any:
+            return learn.ensemble(
+                make,
+                jnp.asarray(times[: last + 1]),
+                {"seed": config.seeds},
+                key=key,
+                observe=observed,
+                loss=CrossEntropy(),
+                records_per_chunk=CHUNK,
+                checkpointer=chunks,
+                progress=progress,
+            )
+
+        whole = found = trained(last := len(steps) - 1, loops[0])
+        if go_back:
+            losses = np.median(np.asarray(whole["validation_loss"]), axis=0)
+            best = int(np.argmin(losses))
+            if 0 < best < last and losses[best] < (1 - WORSE) * losses[-1]:
+                found = trained(last := best, loops[1])
         params = eqx.filter(found.network, eqx.is_inexact_array)
         kept.save(params, 0)
         size = sum(leaf[0].size for leaf in jtu.tree_leaves(params))
-        data = {name: (("seed", "step"), np.asarray(found[name])) for name in ("loss", "accuracy")}
-        data["result"] = ("seed", np.asarray(found.result))
+        names = ("loss", *(observer.name for observer in observed))
+        data = {name: (("seed", "step"), np.asarray(whole[name])) for name in names}
+        data["result"] = ("seed", np.asarray(whole.result))
         run.log(stage=f"train-{name}", loss=float(np.median(data["loss"][1][:, -1])))
-        return xr.Dataset(data, {"step": steps, "seed": np.arange(config.seeds)}, {"parameters": int(size)})
+        attributes = {"parameters": int(size), "kept_step": int(steps[last])}
+        return xr.Dataset(data, {"step": steps, "seed": np.arange(config.seeds)}, attributes)
 
     found = store.stage(run, f"train-{name}", compute)
     models = load_models(run, name, contestant, sizes_of(task), config)
     if models is None:  # the models were lost, though not the stage: training again gives the same
         compute()
         models = load_models(run, name, contestant, sizes_of(task), config)
-    chunks.remove()
+    for loop in loops:
+        loop.remove()
     if models is None:
         raise store.StoreError(f"The models of {run.path} cannot be read back; repeat the run with --force.")
     return found, models
