@@ -52,12 +52,14 @@ class Race(NamedTuple):
         return Cost(min(c.cpu for c in self.rounds[name]), min(c.wall for c in self.rounds[name]))
 
 
-def race(contestants: Mapping[str, Callable[[], Any]], rounds: int) -> Race:
+def race(contestants: Mapping[str, Callable[[], Any]], rounds: int, before: int = 0) -> Race:
     """Calls all contestants once to compile, then in turns: what slows the machine down slows all of them.
 
     Args:
         contestants: by name, what to call.
         rounds: how often each is called after its first call.
+        before: calls in each turn before the one that is timed, where it is one of many in a row: caches, memory and
+            threads are left by the contestant itself then, and not by the one before.
     """
     first, values = {}, {}
     for name, call in contestants.items():
@@ -65,5 +67,7 @@ def race(contestants: Mapping[str, Callable[[], Any]], rounds: int) -> Race:
     costs: dict[str, list[Cost]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, call in contestants.items():
+            for _ in range(before):
+                jax.block_until_ready(call())
             costs[name].append(timed(call)[0])
     return Race(first, costs, values)

@@ -176,7 +176,7 @@ def measure(size: Size = SIZE, rounds: int = 5, names: Iterable[str] | None = No
                 once[label] = timed(calls[label])[0].wall
         raced = {other: call for other, call in calls.items() if once[other] <= HOPELESS * min(once.values())}
         notes += [f"{other}: {once[other]:.3g} s once, and not raced" for other in calls if other not in raced]
-        rows.append(_row(name, size, race({"linnet": linnet_trains(problem), **raced}, rounds), notes))
+        rows.append(_row(name, size, race({"linnet": linnet_trains(problem), **raced}, rounds, before=2), notes))
     return rows
 
 

@@ -78,6 +78,6 @@ class HeadInputs(eqx.Module):
         if self.convolution is not None and tail is not None:
             joined, tail = self.convolution(jnp.concatenate(parts, axis=1), tail, resets)
             keys = self.query.shape[0]
-            parts = [joined[:, :keys], joined[:, keys : 2 * keys], joined[:, 2 * keys :]]
+            parts = jnp.split(joined, [keys, 2 * keys], axis=1)
         query, key, value = (split_heads(part, self.num_heads) for part in parts)
         return (query, key, value), tail

@@ -130,10 +130,9 @@ class Mamba2(AbstractSequenceLayer):
         mixed, tail = self.convolution(linear_map(xs, self.inputs), tail, resets)
         num, heads = xs.shape[0], self.D.shape[0]
         groups, shared = self.n_groups, self.n_groups * self.state_size
-        values = mixed[:, : -2 * shared].reshape(num, heads, -1)
-        keys, queries = (
-            part.reshape(num, groups, -1) for part in (mixed[:, -2 * shared : -shared], mixed[:, -shared:])
-        )
+        values, keys, queries = jnp.split(mixed, [mixed.shape[1] - 2 * shared, mixed.shape[1] - shared], axis=1)
+        values = values.reshape(num, heads, -1)
+        keys, queries = (part.reshape(num, groups, -1) for part in (keys, queries))
         steps = jax.nn.softplus(linear_map(xs, self.step_size) + self.dt_bias)
         log = -steps * jnp.exp(self.A_log)
 
