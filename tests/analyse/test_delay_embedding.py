@@ -97,7 +97,7 @@ def test_measures_are_caos_by_loops():
 def test_dimension_of_known_attractors(lorenz):
     henon = np.asarray(systems.get("Henon").orbit(4000, transient=100).states[:, 0])
     assert int(analyse.embedding_dimension(henon, 1, num_references=500)) == 2
-    found = analyse.embedding_dimension(lorenz, 8, theiler=40, max_dimension=6, num_references=600)
+    found = analyse.embedding_dimension(lorenz, 8, theiler=40, max_dimension=6, num_references=2000)
     assert int(found) == 3
     assert found.saturated
 

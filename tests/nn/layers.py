@@ -85,7 +85,7 @@ LAYERS: dict[str, Layer] = {
     ),
     "softmax attention": Layer(
         lambda key, dtype, **options: nn.SoftmaxAttention(
-            WIDTH, 2, head_dim=5, max_length=40, dtype=dtype, key=key, **options
+            WIDTH, 2, head_dim=5, max_length=300, dtype=dtype, key=key, **options
         ),
         oracle_attention.softmax_attention,
     ),

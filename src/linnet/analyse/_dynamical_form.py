@@ -72,7 +72,7 @@ class DynamicalForm(eqx.Module):
 
     def mixing(self) -> Inexact[Array, "head step out step_ rank"]:
         r"""$M_{ij} = C_i \Lambda_i \cdots \Lambda_{j+1} B_j$ for $j \le i$, else 0: outputs are $\sum_j M_{ij} u_j$
-        where the state begins at 0."""
+        where the state begins at 0; their real part where inputs are complex, and $M$ with them."""
         num, heads, size = self.transition.shape[:3]
         write = jnp.broadcast_to(jnp.eye(size), (num, heads, size, size)) if self.write is None else self.write
         read = jnp.broadcast_to(jnp.eye(size), (num, heads, size, size)) if self.read is None else self.read
@@ -85,7 +85,8 @@ class DynamicalForm(eqx.Module):
 
         nothing = jnp.zeros((num, heads, size, write.shape[-1]), dtype)
         found = jax.lax.scan(advance, nothing, (jnp.arange(num), self.transition, write, read))[1]
-        return jnp.moveaxis(found if self.read is None else _real(found), 0, 1)
+        complex_ = self.read is None or jnp.iscomplexobj(self.inputs)
+        return jnp.moveaxis(found if complex_ else _real(found), 0, 1)
 
     def eigenvalues(self) -> Inexact[np.ndarray, "step head key"]:
         r"""The eigenvalues of each $\Lambda_i$, by falling modulus."""

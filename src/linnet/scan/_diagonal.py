@@ -17,7 +17,7 @@ class Diagonal(AbstractDecay):
     Args:
         value: $a_t$, `"step state"`; or `None`, and in its place
         log: $\log |a_t|$, of the same shape, with
-        sign: the signs of $a_t$, 1 or -1; `None` where all are positive.
+        sign: the signs of $a_t$, 1 or -1, which are not differentiated; `None` where all are positive.
         invariant: the arrays have no axis over steps, and $a$ is the same at all of them.
 
     Raises:

@@ -24,7 +24,7 @@ class LowRank(AbstractTransition):
         erase: $e$, `"step rank key"`: what the state is read with.
         write: $w$, `"step rank key"`: where what was read is written to.
         log: $\log |a_t|$, `"step"` or `"step key"`; `None` where nothing decays.
-        sign: signs of $a_t$, of the same shape; `None` where all are positive.
+        sign: signs of $a_t$, of the same shape, which are not differentiated; `None` where all are positive.
         undecayed: the correction reads the state before its decay.
         least: no logarithm is below this number, where one is known: chunks of a few steps take fewer products then.
     """

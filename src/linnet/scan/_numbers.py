@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
@@ -28,17 +29,22 @@ def numbers(decay: Any) -> Array:
     """The numbers themselves."""
     if decay.value is not None:
         return decay.value
-    return jnp.exp(decay.log) if decay.sign is None else decay.sign * jnp.exp(decay.log)
+    return jnp.exp(decay.log) if decay.sign is None else _constant(decay.sign) * jnp.exp(decay.log)
 
 
 def log_numbers(decay: Any) -> tuple[Array, Array | None]:
     """Logarithms of the moduli, and signs."""
     if decay.value is None:
-        return decay.log, decay.sign
+        return decay.log, None if decay.sign is None else _constant(decay.sign)
     size = jnp.abs(decay.value)
     least = jnp.finfo(size.dtype).tiny
     sign = jnp.where(decay.value < 0, -1.0, 1.0).astype(size.dtype)
     return jnp.log(jnp.maximum(size, least)), sign
+
+
+def _constant(sign: Array) -> Array:
+    """Signs have no derivative: each form takes them for 1 or -1, and each another way."""
+    return jax.lax.stop_gradient(sign)
 
 
 def multiply_numbers(later: Any, earlier: Any) -> Any:

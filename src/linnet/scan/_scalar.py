@@ -15,7 +15,7 @@ class Scalar(AbstractDecay):
     Args:
         value: $a_t$, `"step"`, or one number that is the same at all steps; or `None`, and in its place
         log: $\log |a_t|$, of the same shapes, with
-        sign: the signs of $a_t$, 1 or -1; `None` where all are positive.
+        sign: the signs of $a_t$, 1 or -1, which are not differentiated; `None` where all are positive.
         invariant: whether the number is the same at all steps; found from the shape.
 
     Raises:

@@ -160,6 +160,8 @@ def over_steps_of(transition: Any, num: int) -> Any:
 def _before(total: Any, last: Array, start: Array, axis: str) -> Array:
     """The state before the first step of this device."""
     here, count = jax.lax.axis_index(axis), jax.lax.axis_size(axis)
+    if count == 1:
+        return start  # also: XLA (of jaxlib 0.10) ends the process over the gradient of complex sums over one device
 
     def gather(leaf: Array) -> Array:
         # A sum of parts that are 0 elsewhere: JAX cannot differentiate an `all_gather` that is mapped over a batch on

@@ -133,11 +133,11 @@ def _exact(group: str, config: Siems2025DeltaProduct, key: PRNGKey) -> Exact:
     matrices = representation(group)
     batch = tasks.sequence_task(group, length=config.exact_length).sample(1, key=key)
     tokens, products = np.asarray(batch.x[0]), np.asarray(batch.y[0])
-    most = max(np.linalg.matrix_rank(matrix - np.eye(len(matrix)), tol=1e-9) for matrix in matrices)
+    most = max(int(np.linalg.matrix_rank(matrix - np.eye(len(matrix)), tol=1e-9)) for matrix in matrices)
     right, gap = follow(matrices, tokens, products, most, 2.0)
     one, _ = follow(matrices, tokens, products, 1, 2.0)
     erased, _ = follow(matrices, tokens, products, most, 1.0)
-    return Exact(int(most), right, gap, one, erased)
+    return Exact(most, right, gap, one, erased)
 
 
 def _train(group: str, kind: tuple[int, bool], config: Siems2025DeltaProduct, key: PRNGKey) -> Trained:
