@@ -1,8 +1,11 @@
 """A training step of every sequence layer: linnet against the same layer in PyTorch."""
 
+import functools as ft
 import inspect
+import multiprocessing
 import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,7 +15,7 @@ import jax.tree_util as jtu
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from linnet import nn
+from linnet import keep_freed_memory, nn
 
 from . import _fla
 from ._clock import Race, race, timed
@@ -150,15 +153,23 @@ def _apart(found: list[Any], expected: list[Any]) -> float:
 
 
 def measure(size: Size = SIZE, rounds: int = 5, names: Iterable[str] | None = None) -> list[Row]:
-    """Races a training step of each layer.
+    """Races a training step of each layer, in a process of its own: what layers before have left of the memory does
+    not count.
 
     Args:
         size: of the layers.
         rounds: how often each contestant runs after its first call.
         names: of the layers; by default all that have a peer.
     """
-    rows = []
     names = [name for name in nn.LAYERS if name in PEERS] if names is None else list(names)
+    options: Any = {"mp_context": multiprocessing.get_context("spawn"), "max_tasks_per_child": 1}
+    with ProcessPoolExecutor(1, initializer=keep_freed_memory, **options) as pool:
+        return [row for rows in pool.map(ft.partial(measure_here, size, rounds), names) for row in rows]
+
+
+def measure_here(size: Size, rounds: int, *names: str) -> list[Row]:
+    """The same in this process."""
+    rows = []
     no_chunks = MISSING or _fla.missing()
     for name in names:
         problem, peer, notes = make_problem(name, size), PEERS[name], []

@@ -125,7 +125,7 @@ def test_every_recurrent_layer_is_raced():
 
 def test_sequence_layers_without_torch_say_why_there_is_no_ratio(monkeypatch):
     monkeypatch.setattr(_sequence_layers, "MISSING", "torch is not installed")
-    (row,) = _sequence_layers.measure(LITTLE, 1, ["mingru"])
+    (row,) = _sequence_layers.measure_here(LITTLE, 1, "mingru")
     assert row.measured() == "skipped" and row.note == "torch is not installed"
     assert row.seconds["linnet"]["cpu"] > 0
 

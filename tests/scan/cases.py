@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import jax.tree_util as jtu
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from linnet import scan
 
@@ -273,3 +275,9 @@ def attend_loop(memory, start=None, resets=None, reverse=False):
         state = memory.write(t, state)
         outputs[t] = state.T @ memory.queries[t]
     return outputs, state
+
+
+def move(direction, unravel):
+    """A direction in which signs stay what they are: they have no derivative."""
+    keep = lambda path, leaf: leaf * (getattr(path[-1], "name", "") != "sign")  # noqa: E731
+    return ravel_pytree(jtu.tree_map_with_path(keep, unravel(direction)))[0]

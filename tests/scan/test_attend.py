@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 from linnet import scan
 from linnet.scan import _policy
 from tests.compilations import count_compilations
-from tests.scan.cases import ATTEND, KEYS, VALUES, attend_loop
+from tests.scan.cases import ATTEND, KEYS, VALUES, attend_loop, move
 from tests.tolerances import assert_close
 
 #: Not a multiple of the chunk.
@@ -110,7 +110,7 @@ def derivatives(name, modes, num=11):
     memory, start, resets = problem(name, num)
     flat, unravel = ravel_pytree((*arrays(memory), jnp.asarray(start)))
     rng = np.random.default_rng(1)
-    weight, direction = rng.normal(size=(num, VALUES)), jnp.asarray(rng.normal(size=flat.shape))
+    weight, direction = rng.normal(size=(num, VALUES)), move(jnp.asarray(rng.normal(size=flat.shape)), unravel)
 
     def objective(vector, mode):
         options = {"mode": mode, "chunk_size": 4, "resets": None if mode == "fft" else jnp.asarray(resets)}

@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 from linnet import scan
 from tests.compilations import count_compilations
-from tests.scan.cases import RECUR, recur_loop
+from tests.scan.cases import RECUR, move, recur_loop
 from tests.tolerances import assert_close
 
 #: Not a multiple of the chunk.
@@ -78,7 +78,7 @@ def derivatives(name, modes):
     flat, unravel = ravel_pytree(arrays)
     rng = np.random.default_rng(1)
     weight = rng.normal(size=drives.shape)
-    direction = jnp.asarray(rng.normal(size=flat.shape)).astype(flat.dtype)
+    direction = move(jnp.asarray(rng.normal(size=flat.shape)).astype(flat.dtype), unravel)
 
     def objective(vector, mode):
         transition, drives, start = unravel(vector)

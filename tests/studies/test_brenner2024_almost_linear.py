@@ -69,7 +69,7 @@ def test_a_small_study_holds():
     found = studies.STUDIES["brenner2024-almost-linear"](
         config.load("brenner2024-almost-linear", "quick"), key=jr.key(0)
     )
-    # How near the entropy of the best network's code comes to the system's hangs on rounding where training is so short.
+    # How near the code's entropy comes to the system's hangs on rounding where training is so short.
     missed = [claim for claim in found.claims if not claim.holds and "topological entropy" not in claim.statement]
     assert not missed, missed
 

@@ -14,7 +14,7 @@ from ._attend_decay import chunked_decay
 from ._attend_low_rank import chunked_low_rank
 from ._generic import checkpointed_scan
 from ._low_rank import LowRank
-from ._policy import attend_chunk, check_mode, choose_attend
+from ._policy import attend_chunk, check_mode, choose_attend, splits_loop
 from ._recur import accumulator, check_chunk, check_steps, dense, flip, recur
 from ._transition import AbstractDecay, AbstractTransition
 from ._watch import seen
@@ -100,9 +100,10 @@ def attend(
         keys = None if keys is None else keys[::-1]
         resets = None if resets is None else resets[::-1]
     parts = (transition, queries, keys, values, start)
-    mode = choose_attend(transition, num) if mode == "auto" else mode
+    mode = choose_attend(transition, num, start.size) if mode == "auto" else mode
     if mode == "by use":
-        outputs, last = by_use(ft.partial(_run, "step", num), ft.partial(_run, "chunk", size), parts, resets)
+        plain = ft.partial(_run, *(("scan", None) if splits_loop(transition) else ("step", num)))
+        outputs, last = by_use(plain, ft.partial(_run, "chunk", size), parts, resets)
     else:
         outputs, last = _run(mode, chunk_size if mode == "scan" else num if mode == "step" else size, parts, resets)
     outputs = outputs[::-1] if reverse else outputs

@@ -3,7 +3,9 @@
 from typing import Any
 
 from .._precision import is_accelerated
+from ._diagonal import Diagonal
 from ._identity import Identity
+from ._low_rank import LowRank
 from ._scalar import Scalar
 from ._transition import MODES as MODES, AbstractTransition
 
@@ -19,6 +21,8 @@ CPU_GROUP = 256
 CPU_IDENTITY_GROUP = 4096
 #: On accelerators they are to fill the units.
 ACCELERATOR_GROUP = 8192
+#: States of middling size.
+MIDDLING = (512, 2048)
 #: So few steps are taken one by one.
 FEW = 8
 
@@ -55,12 +59,27 @@ def choose_recur(transition: AbstractTransition, num: int, admitted: tuple[str, 
     return "associative" if is_accelerated() and "associative" in admitted else "scan"
 
 
-def choose_attend(transition: Any, num: int) -> str:
+def choose_attend(transition: Any, num: int, size: int) -> str:
     """The mode of `attend`: chunks, but one by one for a few steps; "by use" (on CPUs, where numbers of each key or
-    corrections make chunks dearer) one by one without a derivative and chunks with one."""
+    corrections make chunks dearer) one by one without a derivative and chunks with one. Between states so small that
+    a step costs little and so large that one step keeps all cores busy, chunks with numbers of each key are faster.
+
+    Args:
+        transition: the transition.
+        num: the steps.
+        size: numbers of the state.
+    """
     if num <= FEW:
         return "step"
-    return "chunk" if is_accelerated() or isinstance(transition, (Identity, Scalar)) else "by use"
+    quick = isinstance(transition, (Identity, Scalar)) or (
+        isinstance(transition, Diagonal) and MIDDLING[0] < size < MIDDLING[1]
+    )
+    return "chunk" if is_accelerated() or quick else "by use"
+
+
+def splits_loop(transition: Any) -> bool:
+    """Whether a loop in a loop is faster than one: where corrections come with numbers of each key."""
+    return isinstance(transition, LowRank) and transition.log is not None and transition.log.ndim == 2
 
 
 def attend_chunk(transition: Any, asked: int | None) -> int:
