@@ -221,3 +221,22 @@ def test_gradient_of_the_mode_by_use_is_mapped_over_examples_and_heads():
     # The compiled program is traced before it is differentiated.
     compiled = jax.jit(objective, static_argnums=1)
     assert_close(jax.grad(compiled)(v, "auto"), jax.grad(compiled)(v, "scan"), "closed_form")
+
+
+@pytest.mark.parametrize("size", [16, 64])
+def test_decays_that_are_known_to_be_bounded_take_one_product_with_the_same_result(size):
+    rng, num, least = np.random.default_rng(3), 64, -0.6  # 64 steps of it are just within what one product bears
+    keys = rng.standard_normal((num, 1, 4))
+    keys = jnp.asarray(keys / np.linalg.norm(keys, axis=-1, keepdims=True))
+    log = jnp.asarray(least * rng.uniform(size=(num, 4)))
+    queries, values = jnp.asarray(rng.standard_normal((num, 4))), jnp.asarray(rng.standard_normal((num, 3)))
+
+    def run(log, least):
+        transition = scan.LowRank(-keys, keys, log, least=least)
+        return scan.attend(transition, queries, keys[:, 0], values, mode="chunk", chunk_size=size)[0]
+
+    def slope(least):
+        return jax.jit(jax.grad(lambda log: jnp.sum(jnp.sin(run(log, least)))))(log)
+
+    assert_close(run(log, least), run(log, None), "closed_form")
+    assert_close(slope(least), slope(None), "closed_form")
