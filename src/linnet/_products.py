@@ -87,13 +87,13 @@ def _abstract(x: Any, y: Any, *, form: str, precision: Any) -> Any:
 
 
 def _to_first(out: Any, x: Any, y: Any, *, form: str, precision: Any) -> Array:
-    parts = (y, out, "x y^T") if form == "x^T y" else (out, y, "x y^T" if form == "x y" else "x y")
-    return _product_p.bind(*parts[:2], form=parts[2], precision=precision)
+    first, second, form = {"x y": (out, y, "x y^T"), "x y^T": (out, y, "x y"), "x^T y": (y, out, "x y^T")}[form]
+    return _product_p.bind(first, second, form=form, precision=precision)
 
 
 def _to_second(out: Any, x: Any, y: Any, *, form: str, precision: Any) -> Array:
-    parts = {"x y": (x, out, "x^T y"), "x y^T": (out, x, "x^T y"), "x^T y": (x, out, "x y")}[form]
-    return _product_p.bind(*parts[:2], form=parts[2], precision=precision)
+    first, second, form = {"x y": (x, out, "x^T y"), "x y^T": (out, x, "x^T y"), "x^T y": (x, out, "x y")}[form]
+    return _product_p.bind(first, second, form=form, precision=precision)
 
 
 def _batched(args: tuple[Any, Any], axes: tuple[Any, Any], *, form: str, precision: Any) -> tuple[Array, int]:

@@ -67,11 +67,9 @@ def test_fixed_points_are_observed():
 @pytest.mark.slow
 def test_a_small_study_holds():
     found = studies.STUDIES["brenner2024-almost-linear"](
-        config.load("brenner2024-almost-linear", "quick"), key=jr.key(0)
+        config.load("brenner2024-almost-linear", "quick"), key=jr.key(1)
     )
-    # How near the code's entropy comes to the system's hangs on rounding where training is so short.
-    missed = [claim for claim in found.claims if not claim.holds and "topological entropy" not in claim.statement]
-    assert not missed, missed
+    assert found.hold, [claim for claim in found.claims if not claim.holds]
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,8 @@ class DynamicalForm(eqx.Module):
 
         nothing = jnp.zeros((num, heads, size, write.shape[-1]), dtype)
         found = jax.lax.scan(advance, nothing, (jnp.arange(num), self.transition, write, read))[1]
-        complex_ = self.read is None or jnp.iscomplexobj(self.inputs)
-        return jnp.moveaxis(found if complex_ else _real(found), 0, 1)
+        found = found if self.read is None or jnp.iscomplexobj(self.inputs) else _real(found)
+        return jnp.moveaxis(found, 0, 1)
 
     def eigenvalues(self) -> Inexact[np.ndarray, "step head key"]:
         r"""The eigenvalues of each $\Lambda_i$, by falling modulus."""

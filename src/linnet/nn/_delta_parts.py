@@ -12,6 +12,7 @@ from .._products import linear_map
 from .._types import PRNGKey
 from ..scan import LowRank, attend
 from ._layer_parts import inverse_softplus, log_uniform, projections, split_heads, unit_norm
+from ._matrix_state import state_dtype
 from ._short_convolution import ShortConvolution
 
 #: What may be asked of the lengths of queries and keys.
@@ -76,7 +77,7 @@ class DeltaInputs(eqx.Module):
         The memory is of at least float32, in which its sums are made.
         """
         tail = None if self.convolution is None else self.convolution.init_state()
-        dtype = jnp.promote_types(self.weight.dtype, jnp.float32)
+        dtype = state_dtype(self.weight.dtype)
         return DeltaState(tail, jnp.zeros((self.num_heads, self.key_size, self.value_size), dtype))
 
     def __call__(

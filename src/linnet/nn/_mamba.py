@@ -16,6 +16,7 @@ from .._products import linear_map
 from .._types import PRNGKey
 from ._inner_size import inner_size
 from ._layer_parts import inverse_softplus, log_uniform, projections
+from ._matrix_state import state_dtype
 from ._network import float_dtype
 from ._sequence_layer import AbstractSequenceLayer, check_heads
 from ._short_convolution import ShortConvolution
@@ -154,7 +155,7 @@ class Mamba(AbstractSequenceLayer):
         which a CPU adds and multiplies several numbers at a time.
         """
         inputs = parts[1]
-        dtype = jnp.promote_types(inputs.dtype, jnp.float32)
+        dtype = state_dtype(inputs.dtype)
         poles = -jnp.exp(self.log_poles.T.astype(dtype))
 
         def advance(state: Array, now: tuple) -> tuple[Array, Array]:

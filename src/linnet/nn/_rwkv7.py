@@ -13,6 +13,7 @@ from .._products import linear_map
 from .._types import PRNGKey
 from ..scan import LowRank, attend
 from ._layer_parts import merge_heads, projections, split_heads, unit_norm
+from ._matrix_state import state_dtype
 from ._network import float_dtype
 from ._random import gaussian
 from ._sequence_layer import AbstractSequenceLayer, check_heads
@@ -182,9 +183,7 @@ class RWKV7(AbstractSequenceLayer):
     def init_state(self) -> RWKV7State:
         heads, size = self.r_k.shape
         dtype = self.r_k.dtype
-        return RWKV7State(
-            jnp.zeros(self.hidden_size, dtype), jnp.zeros((heads, size, size), jnp.promote_types(dtype, jnp.float32))
-        )
+        return RWKV7State(jnp.zeros(self.hidden_size, dtype), jnp.zeros((heads, size, size), state_dtype(dtype)))
 
     def forward(
         self, xs: Float[Array, "step in"], state: RWKV7State, *, resets: Bool[Array, " step"] | None, mode: str
