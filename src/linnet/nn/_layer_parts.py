@@ -52,8 +52,10 @@ def rotate(
     angles = positions[:, None].astype(xs.dtype) * base ** (-jnp.arange(half, dtype=xs.dtype) / half)
     # Both halves side by side, and the other way round: a reversal is made with the sum, pieces would be copied.
     pairs = xs[..., : 2 * half].reshape(*xs.shape[:-1], 2, half)
-    sine = jnp.sin(angles)[:, None, None]
-    turned = pairs * jnp.cos(angles)[:, None, None] + pairs[..., ::-1, :] * jnp.concatenate([-sine, sine], axis=-2)
+    cosine, sine = jnp.cos(angles)[:, None, None], jnp.sin(angles)[:, None, None]
+    # One array of both: XLA would make the cosines of a step anew for each head and sequence.
+    turn = jnp.concatenate([cosine, cosine, -sine, sine], axis=-2)
+    turned = pairs * turn[..., :2, :] + pairs[..., ::-1, :] * turn[..., 2:, :]
     turned = turned.reshape(*xs.shape[:-1], 2 * half)
     return turned if 2 * half == xs.shape[-1] else jnp.concatenate([turned, xs[..., 2 * half :]], axis=-1)
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 from .. import scan
 from .._cite import cite
 from .._precision import is_accelerated
-from .._products import linear_map
+from .._products import linear_map, outer
 from .._types import PRNGKey
 from ._inner_size import inner_size
 from ._layer_parts import inverse_softplus, log_uniform, projections
@@ -163,7 +163,7 @@ class Mamba(AbstractSequenceLayer):
             decay = jnp.exp(steps * poles)
             decay = 2 * decay - 1 if self.allow_neg_eigval else decay
             state = state if reset is None else jnp.where(reset, 0, state)
-            state = decay * state + steps * inputs * write[:, None]
+            state = decay * state + outer(write, steps * inputs)
             return state, (read @ state).astype(inputs.dtype)
 
         body = jax.checkpoint(advance)  # a decay is made anew sooner than it is read again

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from .._cite import cite
 from .._precision import unrounded
+from .._products import outer
 from ._attend_decay import chunked_decay
 from ._attend_low_rank import chunked_low_rank
 from ._generic import checkpointed_scan
@@ -172,7 +173,7 @@ def write(transition: AbstractTransition, state: Array, key: Array | None, value
     if isinstance(transition, LowRank) and key is None:
         key = transition.write
     if key.ndim == 1:
-        return transition.apply(state) + jnp.outer(key, value)
+        return transition.apply(state) + outer(key, value)
     if not isinstance(transition, LowRank):
         return transition.apply(state) + key.T @ value
     # Each pair is written after its own correction.
@@ -180,7 +181,7 @@ def write(transition: AbstractTransition, state: Array, key: Array | None, value
     before, state = state, decays.reshape(decays.shape + (1,) * (state.ndim - decays.ndim)) * state
     for number in range(key.shape[0]):
         read = transition.erase[number] @ (before if transition.undecayed else state)
-        state = state + jnp.outer(transition.write[number], read) + jnp.outer(key[number], value[number])
+        state = state + outer(transition.write[number], read) + outer(key[number], value[number])
     return state
 
 

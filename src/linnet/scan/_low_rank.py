@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from .._products import outer
 from ._numbers import log_numbers, numbers
 from ._transition import MODES, AbstractTransition
 
@@ -74,7 +75,7 @@ class LowRank(AbstractTransition):
         before, state = state, decays * state
         for erase, write in zip(self.erase, self.write):
             read = jnp.tensordot(erase, before if self.undecayed else state, 1)
-            state = state + (write * read if state.ndim == 1 else jnp.outer(write, read))
+            state = state + (write * read if state.ndim == 1 else outer(write, read))
         return state
 
     def matrix(self) -> Array:
