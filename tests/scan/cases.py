@@ -87,6 +87,25 @@ def _same_block(rng, num):
     )
 
 
+def _block_with_factors(rng, num):
+    # Products of so many blocks without their factors would overflow, and of the factors alone underflow.
+    blocks, factors = 30 * rng.normal(size=(num, 3, 2, 2)), rng.uniform(0.2, 0.6, (num, 3)) / 30
+    return Case(
+        scan.Block(jnp.asarray(blocks), factors=jnp.asarray(factors)),
+        lambda t, h: np.einsum("h,hij,hj->hi", factors[t], blocks[t], h),
+        (3, 2),
+    )
+
+
+def _same_block_with_factors(rng, num):
+    blocks, factors = rng.normal(size=(2, 3, 3)), rng.uniform(0.1, 0.3, 2)
+    return Case(
+        scan.Block(jnp.asarray(blocks), invariant=True, factors=jnp.asarray(factors)),
+        lambda t, h: np.einsum("h,hij,hj->hi", factors, blocks, h),
+        (2, 3),
+    )
+
+
 def _dense(rng, num):
     matrix = rng.normal(size=(num, 4, 4)) / 3
     return Case(scan.Dense(jnp.asarray(matrix)), lambda t, h: matrix[t] @ h, (4, 2))
@@ -136,6 +155,8 @@ RECUR = {
     "identity": _identity,
     "block": _block,
     "same block": _same_block,
+    "block with factors": _block_with_factors,
+    "same block with factors": _same_block_with_factors,
     "dense": _dense,
     "same dense": _same_dense,
     "low rank": _low_rank,

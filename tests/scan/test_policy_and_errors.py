@@ -63,6 +63,7 @@ VARYING, LOW_RANK = scan.Diagonal(jnp.ones((6, 3))), scan.LowRank(jnp.ones((6, 1
         (lambda: scan.Diagonal(DRIVES[0]), "numbers of shape \\(step, state\\), got \\(3,\\)"),
         (lambda: scan.Dense(DRIVES), "a matrix of shape \\(step, state, state\\), got \\(6, 3\\)"),
         (lambda: scan.Block(DRIVES[None], invariant=True), "blocks of shape \\(head, block, block\\)"),
+        (lambda: scan.Block(jnp.ones((6, 1, 3, 3)), factors=DRIVES), "factors of shape \\(6, 1\\), got \\(6, 3\\)"),
         (lambda: scan.LowRank(DRIVES, DRIVES[:, :2]), "erase and write of one shape"),
         (lambda: scan.LowRank(jnp.ones((6, 2, 3)), jnp.ones((6, 2, 3)), undecayed=True), "rank 1 is needed, got 2"),
         (lambda: scan.LowRank(DRIVES, DRIVES, sign=DRIVES), "needs the logarithms of the decays"),

@@ -130,7 +130,7 @@ def _of_states(
     transition = jtu.tree_map(jnp.asarray, call.transition)
     num, shape = drives.shape[0], drives.shape[1:]
     if isinstance(transition, scan.Block):
-        matrices = jnp.broadcast_to(transition.blocks, (num, *transition.blocks.shape[-3:]))
+        matrices = jnp.broadcast_to(transition.matrices(), (num, *transition.blocks.shape[-3:]))
         cut = shape
     elif isinstance(transition, scan.Dense):
         matrices = jnp.broadcast_to(transition.matrix, (num, *transition.matrix.shape[-2:]))[:, None]

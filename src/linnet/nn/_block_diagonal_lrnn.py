@@ -90,18 +90,26 @@ class BlockDiagonalLRNN(AbstractSequenceLayer):
 
     def blocks(self, xs: Float[Array, "step in"]) -> Float[Array, "step head block block"]:
         """The matrices $A$ at all steps."""
+        raw, factors = self._unscaled(xs)
+        return scan.Block(raw, factors=factors).matrices()
+
+    def _unscaled(self, xs: Array) -> tuple[Float[Array, "step head block block"], Float[Array, "step head"]]:
+        """The same before it is divided by norms, and what it is multiplied by then."""
         num_heads, size = self.start.shape
         # Centring is linear: of the weights it costs nothing, of what they give a pass over all steps, there and back.
         shape = num_heads, size, size
         first, *last = self.block_weights[0], self.block_weights[1], self.block_biases[1]
-        last = [part.reshape(*shape, *part.shape[1:]) for part in last]
-        weights, biases = (part - jnp.mean(part, axis=1, keepdims=True) for part in last)
-        raw = _mlp(xs, (first, weights.reshape(-1, weights.shape[-1])), (self.block_biases[0], biases.reshape(-1)))
+        centring = jnp.eye(size, dtype=first.dtype) - 1 / size
+        weights, biases = (
+            jnp.matmul(centring, part.reshape(num_heads, size, -1), precision="highest").reshape(part.shape)
+            for part in last
+        )
+        raw = _mlp(xs, (first, weights), (self.block_biases[0], biases))
         raw = raw.reshape(xs.shape[0], *shape)
-        # As a power XLA computes it number by number.
+        # As a power XLA computes it number by number; and a product with ones is quicker than a sum.
         powers = jnp.exp(self.norm * jnp.log(jnp.maximum(jnp.abs(raw), jnp.finfo(raw.dtype).tiny)))
-        powers = jnp.max(jnp.sum(powers, axis=-2, keepdims=True), axis=-1, keepdims=True)
-        return raw * jnp.exp(jnp.log(jnp.maximum(powers, _LEAST)) / -self.norm)
+        powers = jnp.max(jnp.matmul(jnp.ones((1, size), raw.dtype), powers, precision="highest"), axis=(-2, -1))
+        return raw, jnp.exp(jnp.log(jnp.maximum(powers, _LEAST)) / -self.norm)
 
     def drives(self, xs: Float[Array, "step in"]) -> Float[Array, "step head block"]:
         """What is added, $v$, at all steps."""
@@ -110,13 +118,13 @@ class BlockDiagonalLRNN(AbstractSequenceLayer):
     def forward(
         self, xs: Float[Array, "step in"], state: Any, *, resets: Bool[Array, " step"] | None, mode: str
     ) -> tuple[Float[Array, "step out"], Any]:
-        blocks, drives = self.blocks(xs), self.drives(xs)
+        (blocks, factors), drives = self._unscaled(xs), self.drives(xs)
         if resets is not None:
             # A new sequence begins from what was learned, not from 0.
-            begin = jnp.einsum("thij,hj->thi", blocks, self.start)
+            begin = factors[..., None] * jnp.einsum("thij,hj->thi", blocks, self.start)
             drives = drives + jnp.where(resets[:, None, None], begin, 0)
         states, last = scan.recur(
-            scan.Block(blocks), drives, state, mode=mode, chunk_size=self.chunk_size, resets=resets
+            scan.Block(blocks, factors=factors), drives, state, mode=mode, chunk_size=self.chunk_size, resets=resets
         )
         return merge_heads(states).astype(xs.dtype), last.astype(self.start.dtype)
 
