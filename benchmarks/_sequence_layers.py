@@ -152,7 +152,7 @@ def _apart(found: list[Any], expected: list[Any]) -> float:
     return float(np.linalg.norm(first - second) / np.linalg.norm(second))
 
 
-def measure(size: Size = SIZE, rounds: int = 5, names: Iterable[str] | None = None) -> list[Row]:
+def measure(size: Size = SIZE, rounds: int = 7, names: Iterable[str] | None = None) -> list[Row]:
     """Races a training step of each layer, in a process of its own: what layers before have left of the memory does
     not count.
 

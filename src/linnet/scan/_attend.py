@@ -51,8 +51,8 @@ def attend(
     Modes "step" and "scan" are this loop; "associative" and "fft" make all states, $T K V$ numbers; "chunk" goes
     through chunks of $C$ steps with products of matrices, $O(T (C (K + V) + K V))$. The backward pass of "scan" keeps
     the state between chunks only, $(T / C) K V$ numbers beside the inputs, that of "chunk" the state between groups of
-    chunks; both make the rest of one chunk or one group anew. Sums are in float32 where the arrays have less; outputs
-    are of the dtype of the values.
+    chunks (on CPUs of 256 to 4,096 steps); both make the rest of one chunk or one group anew, unless there is but one.
+    Sums are in float32 where the arrays have less; outputs are of the dtype of the values.
 
     Args:
         transition: $A$: `Identity`, `Scalar`, real `Diagonal` over keys, or `LowRank`.

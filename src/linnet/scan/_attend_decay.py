@@ -83,7 +83,7 @@ def chunked_decay(
         query, scores, value = reading
         return times(query, state) + times(scores, value)
 
-    outputs, last = in_groups(before, between, after, start, chunks, size, attend_group(transition))
+    outputs, last = in_groups(before, between, after, start, chunks, size, attend_group(transition, num, start.size))
     return outputs[:num], last
 
 

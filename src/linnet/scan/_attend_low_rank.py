@@ -126,5 +126,5 @@ def chunked_low_rank(
         outputs = times(read, state) + times(scores, left)
         return outputs if direct is None else outputs + direct
 
-    outputs, last = in_groups(before, between, after, start, xs, size, attend_group(transition))
+    outputs, last = in_groups(before, between, after, start, xs, size, attend_group(transition, num, start.size))
     return outputs[:num], last

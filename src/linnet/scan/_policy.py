@@ -17,8 +17,11 @@ CPU_SCALAR_CHUNK = 32
 ACCELERATOR_CHUNK = 64
 #: Steps whose chunks are worked at a time, and whose backward pass makes them anew: they stay in a CPU's cache.
 CPU_GROUP = 256
-#: The same where nothing fades: so little is made anew that waiting for both cores costs more.
-CPU_IDENTITY_GROUP = 4096
+#: The same where states are small, or there are no more steps than that: beginning a group, and making its chunks anew,
+#: costs more than a cache saves.
+CPU_LONG_GROUP = 2048
+#: The same where states are small and nothing but one number fades them.
+CPU_SCALAR_GROUP = 4096
 #: On accelerators they are to fill the units.
 ACCELERATOR_GROUP = 8192
 #: States of middling size.
@@ -91,8 +94,16 @@ def attend_chunk(transition: Any, asked: int | None) -> int:
     return CPU_SCALAR_CHUNK if isinstance(transition, (Identity, Scalar)) else CPU_CHUNK
 
 
-def attend_group(transition: Any) -> int:
-    """Steps that `attend` works at a time in chunks."""
+def attend_group(transition: Any, num: int, size: int) -> int:
+    """Steps that `attend` works at a time in chunks.
+
+    Args:
+        transition: the transition.
+        num: the steps.
+        size: numbers of the state.
+    """
     if is_accelerated():
         return ACCELERATOR_GROUP
-    return CPU_IDENTITY_GROUP if isinstance(transition, Identity) else CPU_GROUP
+    if size <= MIDDLING[1]:
+        return CPU_SCALAR_GROUP if isinstance(transition, (Identity, Scalar)) else CPU_LONG_GROUP
+    return CPU_GROUP if isinstance(transition, Identity) or num > CPU_LONG_GROUP else CPU_LONG_GROUP
