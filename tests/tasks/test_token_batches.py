@@ -84,6 +84,11 @@ def test_loss_and_accuracies_count_what_is_not_masked(weight):
     assert_close(nn.sample_loss(net, last, CrossEntropy()), np.sum(w * losses) / np.sum(w), "exact")
     with pytest.raises(ValueError, match="needs targets that are numbers"):
         nn.sample_loss(net, last, SquaredError())
+    # One example has no axis to be mapped over.
+    one = tasks.Batch(X[:1], X[:1], MASK[:1], None if weight is None else weight[:1])
+    assert_close(nn.sample_loss(net, one, CrossEntropy()), -logs[0, 0, 0] - logs[0, 2, 2], "exact")
+    one = tasks.Batch(X[1:], X[1:, -1], None, None)
+    assert_close(nn.sample_loss(net, one, CrossEntropy()), losses[1], "exact")
 
     # Right are steps 0 and 1 of the first example, of which the second does not count, and all of the other.
     guess = jax.nn.one_hot(jnp.array([[0, 1, 1], [2, 2, 0]]), 3)
