@@ -90,11 +90,10 @@ class BlockDiagonalLRNN(AbstractSequenceLayer):
 
     def blocks(self, xs: Float[Array, "step in"]) -> Float[Array, "step head block block"]:
         """The matrices $A$ at all steps."""
-        raw, factors = self._unscaled(xs)
-        return scan.Block(raw, factors=factors).matrices()
+        return self._transition(xs).matrices()
 
-    def _unscaled(self, xs: Array) -> tuple[Float[Array, "step head block block"], Float[Array, "step head"]]:
-        """The same before it is divided by norms, and what it is multiplied by then."""
+    def _transition(self, xs: Array) -> scan.Block:
+        """The same, with what divides the blocks by their norms beside them."""
         num_heads, size = self.start.shape
         # Centring is linear: of the weights it costs nothing, of what they give a pass over all steps, there and back.
         shape = num_heads, size, size
@@ -109,7 +108,7 @@ class BlockDiagonalLRNN(AbstractSequenceLayer):
         # As a power XLA computes it number by number; and a product with ones is quicker than a sum.
         powers = jnp.exp(self.norm * jnp.log(jnp.maximum(jnp.abs(raw), jnp.finfo(raw.dtype).tiny)))
         powers = _largest(jnp.matmul(jnp.ones((1, size), raw.dtype), powers, precision="highest")[..., 0, :])
-        return raw, jnp.exp(jnp.log(jnp.maximum(powers, _LEAST)) / -self.norm)
+        return scan.Block(raw, factors=jnp.exp(jnp.log(jnp.maximum(powers, _LEAST)) / -self.norm))
 
     def drives(self, xs: Float[Array, "step in"]) -> Float[Array, "step head block"]:
         """What is added, $v$, at all steps."""
@@ -118,14 +117,12 @@ class BlockDiagonalLRNN(AbstractSequenceLayer):
     def forward(
         self, xs: Float[Array, "step in"], state: Any, *, resets: Bool[Array, " step"] | None, mode: str
     ) -> tuple[Float[Array, "step out"], Any]:
-        (blocks, factors), drives = self._unscaled(xs), self.drives(xs)
+        transition, drives = self._transition(xs), self.drives(xs)
         if resets is not None:
             # A new sequence begins from what was learned, not from 0.
-            begin = factors[..., None] * jnp.einsum("thij,hj->thi", blocks, self.start)
+            begin = jax.vmap(lambda step: step.apply(self.start))(transition)
             drives = drives + jnp.where(resets[:, None, None], begin, 0)
-        states, last = scan.recur(
-            scan.Block(blocks, factors=factors), drives, state, mode=mode, chunk_size=self.chunk_size, resets=resets
-        )
+        states, last = scan.recur(transition, drives, state, mode=mode, chunk_size=self.chunk_size, resets=resets)
         return merge_heads(states).astype(xs.dtype), last.astype(self.start.dtype)
 
 

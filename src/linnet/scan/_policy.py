@@ -17,10 +17,10 @@ CPU_SCALAR_CHUNK = 32
 ACCELERATOR_CHUNK = 64
 #: Steps whose chunks are worked at a time, and whose backward pass makes them anew: they stay in a CPU's cache.
 CPU_GROUP = 256
-#: The same where states are small, or there are no more steps than that: beginning a group, and making its chunks anew,
-#: costs more than a cache saves.
+#: The same where states are at most of middling size, or there are no more steps than that: beginning a group, and
+#: making its chunks anew, costs more than a cache saves.
 CPU_LONG_GROUP = 2048
-#: The same where states are small and nothing but one number fades them.
+#: The same where such states are faded by no more than one number.
 CPU_SCALAR_GROUP = 4096
 #: On accelerators they are to fill the units.
 ACCELERATOR_GROUP = 8192
